@@ -1,0 +1,196 @@
+# Copyright (c) 2026, the Breakwater founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A plan: the ordered steps from what is there to what is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from .connection import Settings
+from .firewall import Ruleset
+from .journal import Journal
+from .network import Definition, LiveNetwork
+from .passage import Passage
+from .policy import Table
+from .route import LiveRoute
+from .topology import Memory
+
+
+@dataclass(frozen=True)
+class CreateNetwork:
+    definition: Definition
+
+
+@dataclass(frozen=True)
+class RemoveNetwork:
+    network: LiveNetwork
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Attach a container. ``keep_ipv4``, ``keep_ipv6`` and ``keep_mac`` are taken where the engine lets them be."""
+
+    container_id: str
+    container: str
+    network: str
+    settings: Settings
+    keep_ipv4: str | None = None
+    keep_ipv6: str | None = None
+    keep_mac: str | None = None
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    """Detach a container. The network goes by its name: so engines let go of one that is gone, too."""
+
+    container_id: str
+    container: str
+    network: str
+
+
+@dataclass(frozen=True)
+class SetMac:
+    """Give a running container's interface a MAC address from the host's side."""
+
+    container_id: str
+    container: str
+    network: str
+    mac: str
+
+
+@dataclass(frozen=True)
+class SetRoute:
+    """Add a route, or replace the one of the same key."""
+
+    container_id: str
+    container: str
+    route: LiveRoute
+
+
+@dataclass(frozen=True)
+class DeleteRoute:
+    container_id: str
+    container: str
+    route: LiveRoute
+
+
+@dataclass(frozen=True)
+class KeepJournal:
+    journal: Journal
+
+
+@dataclass(frozen=True)
+class DropJournal:
+    network: str
+
+
+@dataclass(frozen=True)
+class SetPassages:
+    """The whole of a topology's passages; none take its chain away."""
+
+    topology: str
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True)
+class SetPolicy:
+    """Make ``table`` the whole of what a policy has in the kernel; with none it goes."""
+
+    policy: str
+    table: Table | None
+
+
+@dataclass(frozen=True)
+class SetBridgeFilter:
+    """Have br_netfilter show the host's packet filter what passes a bridge, now and after a reboot; or as it was."""
+
+    enabled: bool
+
+
+@dataclass(frozen=True)
+class SetRuleset:
+    """The whole of a ruleset, under the name of its chain; one without rules takes the chain and its sets away."""
+
+    chain: str
+    ruleset: Ruleset
+
+
+@dataclass(frozen=True)
+class Remember:
+    """Write down what a topology declares and has made; no memory takes the note away."""
+
+    topology: str
+    memory: Memory | None
+
+
+Action = Union[
+    CreateNetwork,
+    RemoveNetwork,
+    Connect,
+    Disconnect,
+    SetMac,
+    SetRoute,
+    DeleteRoute,
+    KeepJournal,
+    DropJournal,
+    SetPassages,
+    SetPolicy,
+    SetBridgeFilter,
+    SetRuleset,
+    Remember,
+]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change: which resource, what is done to it, from what to what, and whom it cuts meanwhile.
+
+    ``resource`` reads as in a diff (``network frontend``, ``connection web to frontend``); ``before`` and
+    ``after`` are in the words of the modules, empty where there is nothing; with ``listing`` they are lines by the
+    tool that prints them. Bookkeeping changes no network and is not told.
+    """
+
+    resource: str
+    verb: str
+    action: Action
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    cuts: tuple[str, ...] = ()
+    bookkeeping: bool = False
+    late: bool = False
+    """Whether what it holds is known only once the steps before it have been carried out, and it is planned anew."""
+    listing: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}"
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Something declared that waits for its container: ``what`` and ``reason`` are for the user."""
+
+    container: str
+    what: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: container '{self.container}' {self.reason}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps in their order, what waits, and what the user should know."""
+
+    steps: tuple[Step, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __add__(self, other: Plan) -> Plan:
+        return Plan(self.steps + other.steps, self.pending + other.pending, self.warnings + other.warnings)
+
+    @property
+    def told(self) -> tuple[Step, ...]:
+        """The steps that change the host's network: what a user is shown."""
+        return tuple(step for step in self.steps if not step.bookkeeping)

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the Breakwater founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The network of a whole host under one name, and what is remembered of it between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import connection as connections
+from . import firewall
+from . import network as networks
+from . import policy as policies
+from . import route as routes
+from .connection import Connection
+from .errors import DeclarationError
+from .firewall import Rule
+from .name import check_name
+from .network import Network
+from .policy import Policy
+from .route import Key, Routes
+
+SPEC: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "networks": {"type": "list", "elements": "dict", "options": networks.SPEC, "default": []},
+    "connections": {"type": "list", "elements": "dict", "options": connections.SPEC, "default": []},
+    "routes": {"type": "list", "elements": "dict", "options": routes.SPEC, "default": []},
+    "policy": {"type": "dict", "options": policies.POLICY_SPEC},
+    "rules": {"type": "list", "elements": "dict", "options": firewall.RULE_SPEC},
+    "prune": {"type": "bool", "default": False},
+    "missing_containers": {"type": "str", "choices": ["report", "fail"], "default": "report"},
+    "expected_containers": {"type": "list", "elements": "str", "default": []},
+}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a topology once did, by names: the keeper's and ``prune``'s only source.
+
+    ``declared`` are the arguments of the last run, ``connections`` the pairs of container and network that it
+    attached, ``routes`` the containers and the keys of the routes that it set, ``networks`` those that it made with
+    ``config_from``: all others tell by their label whose they are.
+    """
+
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    connections: frozenset[tuple[str, str]] = frozenset()
+    routes: frozenset[tuple[str, Key]] = frozenset()
+    networks: frozenset[str] = frozenset()
+    filters: frozenset[str] = frozenset()
+    """Of the packet filter: ``policy``."""
+
+    @property
+    def declared_connections(self) -> frozenset[tuple[str, str]]:
+        """The pairs of container and network that the last run declared, whoever attached them."""
+        return frozenset(
+            (each["container"], endpoint["name"])
+            for each in self.declared.get("connections", ())
+            for endpoint in each["networks"]
+        ) | frozenset(
+            (member, each["name"]) for each in self.declared.get("networks", ()) for member in each["connected"] or ()
+        )
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Networks, connections, routes and rules of one host; rules that are ``None`` are left alone.
+
+    ``expected_containers`` are those that the play starts after this call, or removes before it; with ``assumed``
+    (check mode) they are taken as started, on the networks that are declared for them, or as gone.
+    """
+
+    name: str
+    state: str = "present"
+    networks: tuple[Network, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    routes: tuple[Routes, ...] = ()
+    policy: Policy | None = None
+    rules: tuple[Rule, ...] | None = None
+    prune: bool = False
+    missing_containers: str = "report"
+    expected_containers: tuple[str, ...] = ()
+    assumed: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def read(cls, args: Mapping[str, Any]) -> Topology:
+        """The topology that ``args``, which SPEC has accepted, declare; DeclarationError names the field."""
+        name = check_name(args["name"], "name", "topology")
+        topology = cls(
+            name=name,
+            state=args["state"],
+            networks=tuple(Network.read(each, f"networks[{n}]") for n, each in enumerate(args["networks"])),
+            connections=tuple(Connection.read(each, f"connections[{n}]") for n, each in enumerate(args["connections"])),
+            routes=tuple(Routes.read(each, f"routes[{n}]") for n, each in enumerate(args["routes"])),
+            policy=Policy.read(args["policy"], "policy", name) if args["policy"] else None,
+            rules=None if args["rules"] is None else firewall.read_rules(args["rules"]),
+            prune=args["prune"],
+            missing_containers=args["missing_containers"],
+            expected_containers=tuple(args["expected_containers"]),
+            arguments={key: args[key] for key in ("networks", "connections", "routes", "policy", "rules")},
+        )
+        topology._check()
+        return topology
+
+    def settled(self) -> Topology:
+        """This declaration once it has been carried out."""
+        return replace(self, networks=tuple(each.settled() for each in self.networks))
+
+    def foreseen(self) -> Topology:
+        """This declaration as check mode plans it: with the containers that the play would have started."""
+        return replace(self, assumed=True)
+
+    def _check(self) -> None:
+        _once("network", ((each.name, each.at("name")) for each in self.networks))
+        _once("container", ((each.container, each.at("container")) for each in self.connections))
+        _once("container", ((each.container, each.at("container")) for each in self.routes))
+        taken: dict[tuple[str, str], str] = {}
+        gone = {each.name: each.at("state") for each in self.networks if each.state == "absent"}
+        for connection in self.connections:
+            for endpoint in connection.networks:
+                if endpoint.name in gone and connection.state == "present":
+                    raise DeclarationError(
+                        endpoint.at("name"), f"network '{endpoint.name}' is absent, by {gone[endpoint.name]}"
+                    )
+                for key in ("ipv4_address", "ipv6_address", "mac_address"):
+                    value = getattr(endpoint, key)
+                    if value is None or connection.state == "absent":
+                        continue
+                    earlier = taken.setdefault((endpoint.name, value), endpoint.at(key))
+                    if earlier != endpoint.at(key):
+                        raise DeclarationError(
+                            endpoint.at(key),
+                            f"{value} is taken on network '{endpoint.name}' already, by {earlier}",
+                        )
+
+
+def _once(kind: str, named: Any) -> None:
+    seen: dict[str, str] = {}
+    for name, path in named:
+        if name in seen:
+            raise DeclarationError(path, f"{kind} '{name}' is declared already, as {seen[name]}")
+        seen[name] = path

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every lab test runs on each host of the standing fleet from an empty engine, or on the virtual machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from lab_host import LabHost, Machine, fleet
+from lab_host import machine as standing
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "host" in metafunc.fixturenames:
+        hosts = fleet()
+        if not hosts:
+            pytest.exit("no lab stands: python3 molecule/lab/lab.py up --fleet test bookworm trixie forky", 2)
+        metafunc.parametrize("host", hosts, ids=[each.name for each in hosts], indirect=True, scope="session")
+
+
+_installed: set[str] = set()
+
+
+@pytest.fixture(scope="session")
+def host(request: pytest.FixtureRequest) -> LabHost:
+    """A lab host with the collection on it."""
+    found: LabHost = request.param
+    if found.name not in _installed:
+        found.install()
+        _installed.add(found.name)
+    return found
+
+
+@pytest.fixture(scope="session")
+def machine() -> Machine:
+    """The virtual machine with the collection on it, empty at first; what is on it is for its tests to share."""
+    found = standing()
+    if found is None:
+        pytest.exit("no virtual machine stands: python3 molecule/lab/lab.py vm-up", 2)
+    found.install()
+    found.wipe()
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _clean(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "host" in request.fixturenames:
+        found: LabHost = request.getfixturevalue("host")
+        found.wipe()
+        yield
+        found.wipe()
+    else:
+        yield

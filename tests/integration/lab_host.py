@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A standing lab host as the tests use it: modules run on it, and independent looks at what they did."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ansible.release
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = ROOT / "molecule" / "lab" / "lab.py"
+THERE = "/opt/breakwater-test"
+IMAGE = "breakwater/workload:latest"
+
+# A config-only network goes after those that took their configuration from it: hence the second round.
+_WIPE = """
+docker ps -aq | xargs -r docker rm -f
+for round in 1 2; do docker network ls -q -f type=custom -f scope=local | xargs -r docker network rm; done
+docker swarm leave --force
+rm -rf /etc/breakwater /var/lib/breakwater
+nft list tables | grep breakwater- | xargs -rL1 nft delete
+for tool in iptables ip6tables; do
+    $tool-save > /run/saved
+    if grep -qE 'BREAKWATER|BW[RT]?-' /run/saved; then
+        ours='BREAKWATER|BW[RT]?-|bw-made'
+        if grep -q 'bw-made-the-[ct]' /run/saved; then ours="$ours|DOCKER-USER"; fi
+        grep -vE "$ours" /run/saved | $tool-restore
+    fi
+done
+ipset list -n | grep '^BW' | while read -r name; do ipset destroy "$name"; done
+"""
+
+
+class Failed(Exception):
+    """A module ended with fail_json; ``result`` is what it said."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__(result["msg"])
+        self.result = result
+
+
+@dataclass(frozen=True)
+class LabHost:
+    """One host of a fleet, by the name of its suite."""
+
+    name: str
+    container: str
+    version: tuple[int, int]
+
+    def command(self, *argv: str) -> list[str]:
+        """The command that runs ``argv`` on the host, as root."""
+        return ["docker", "exec", "-i", self.container, *argv]
+
+    def run(self, *argv: str, given: bytes | str = b"", check: bool = True) -> str:
+        """What a command prints on the host, as root."""
+        data = given.encode() if isinstance(given, str) else given
+        done = subprocess.run(self.command(*argv), input=data, capture_output=True, timeout=300, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"{self.name}: {' '.join(argv)}: {done.stderr.decode()}{done.stdout.decode()}")
+        return done.stdout.decode()
+
+    def docker(self, *argv: str, check: bool = True) -> str:
+        """What the docker command prints there."""
+        return self.run("docker", *argv, check=check).strip()
+
+    def inspect(self, *what: str) -> dict[str, Any]:
+        """The first object of ``docker [network] inspect``."""
+        found: dict[str, Any] = json.loads(self.docker(*what[:-1], "inspect", what[-1]))[0]
+        return found
+
+    def inside(self, container: str, *argv: str, check: bool = True) -> str:
+        """What a command of the host prints in a container's network namespace."""
+        pid = self.docker("inspect", "-f", "{{.State.Pid}}", container)
+        return self.run("nsenter", f"--net=/proc/{pid}/ns/net", *argv, check=check)
+
+    def routes(self, container: str, family: int = 4) -> list[dict[str, Any]]:
+        """A container's routes by ``ip -json``, without those of the kernel."""
+        found = json.loads(self.inside(container, "ip", f"-{family}", "-json", "route", "show", "table", "all"))
+        return [each for each in found if each.get("protocol") != "kernel" and each.get("table") != "local"]
+
+    def start(self, name: str, *options: str, command: tuple[str, ...] = ("sleep", "infinity")) -> None:
+        """Start a container of the workload image."""
+        self.docker("run", "-d", "--init", "--name", name, *options, IMAGE, *command)
+
+    def module(self, module: str, check: bool = False, kill_after: int | None = None, **args: Any) -> dict[str, Any]:
+        """The result of a module; Failed where it failed, an empty one where it was killed."""
+        order = {"module": module, "args": args, "check": check, "kill_after": kill_after}
+        done = subprocess.run(
+            self.command("env", f"PYTHONPATH={THERE}", "python3", f"{THERE}/agent.py"),
+            input=json.dumps(order).encode(),
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        if kill_after is not None and done.returncode in (137, -9):
+            return {}
+        try:
+            result: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            raise AssertionError(
+                f"{self.name}: {module} gave no JSON: {done.stdout.decode()}{done.stderr.decode()}"
+            ) from None
+        if result.get("failed"):
+            assert "Traceback" not in json.dumps(result), result
+            raise Failed(result)
+        return result
+
+    def wipe(self) -> None:
+        """Back to an empty engine: nothing of a former test is left."""
+        self.run("sh", "-c", _WIPE)
+
+    def install(self) -> None:
+        """Bring the collection, and what of Ansible its modules import, to the host."""
+        stream = io.BytesIO()
+        package = Path(ansible.release.__file__).parent
+        with tarfile.open(fileobj=stream, mode="w") as archive:
+            for each in ("__init__.py", "release.py", "_vendor", "module_utils"):
+                archive.add(package / each, f"ansible/{each}", filter=_source)
+            for each in ("modules", "module_utils"):
+                archive.add(
+                    ROOT / "plugins" / each, f"ansible_collections/breakwater/docker/plugins/{each}", filter=_source
+                )
+            archive.add(Path(__file__).with_name("agent.py"), "agent.py")
+        self.run("sh", "-c", f"rm -rf {THERE}; mkdir -p {THERE}; tar -x -C {THERE}", given=stream.getvalue())
+
+
+@dataclass(frozen=True)
+class Machine(LabHost):
+    """The lab's virtual machine, with a kernel of its own."""
+
+    def command(self, *argv: str) -> list[str]:
+        """The command that runs ``argv`` on the machine, as root."""
+        return [sys.executable, str(LAB), "vm-exec", "--", *argv]
+
+    def reboot(self) -> None:
+        """Shut down and boot: what is not on its disk is gone."""
+        subprocess.run([sys.executable, str(LAB), "vm-reboot"], check=True)
+
+
+def machine() -> Machine | None:
+    """The virtual machine, if it stands."""
+    found = Machine("machine", "", (0, 0))
+    try:
+        version = found.docker("version", "-f", "{{.Server.Version}}").split(".")
+    except AssertionError:
+        return None
+    return replace(found, version=(int(version[0]), int(version[1])))
+
+
+def _source(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in member.name or member.name.endswith(".pyc") else member
+
+
+def fleet() -> list[LabHost]:
+    """The standing hosts of the fleet that BREAKWATER_FLEET names (``test``), or the one of BREAKWATER_HOST."""
+    name = os.environ.get("BREAKWATER_FLEET", "test")
+    names = subprocess.run(
+        ["docker", "ps", "--filter", f"label=breakwater.lab={name}", "--format", "{{.Names}}"],
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.split()
+    hosts = []
+    for each in sorted(names):
+        if each.endswith("-outside"):
+            continue
+        version = subprocess.run(
+            ["docker", "exec", each, "docker", "version", "-f", "{{.Server.Version}}"],
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout.split(".")
+        hosts.append(LabHost(each.removeprefix(f"breakwater-{name}-"), each, (int(version[0]), int(version[1]))))
+    alone = os.environ.get("BREAKWATER_HOST")
+    return sorted((each for each in hosts if alone in (None, each.name)), key=lambda host: host.version)
