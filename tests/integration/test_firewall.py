@@ -377,12 +377,13 @@ def test_the_flavour_that_docker_uses(lab: Resident) -> None:
         for line in ("-F", "-X", "-P FORWARD ACCEPT", "-t nat -F", "-t nat -X", "-t raw -F")
     ]
     with undone(lab, *back, *flush, RESTART):
-        before = everything(lab)
         for each in names:
             lab.run("update-alternatives", "--set", each, f"/usr/sbin/{each}-legacy")
         refusal = lab.refusal("firewall", name="edge", rules=ONLY_NEAR)
         assert "iptables-nft" in str(refusal) and "iptables-legacy" in str(refusal)
         restart(lab)
+        for each in names:  # to look at a table of iptables-legacy is to have the kernel make it
+            lab.run(each, "-S")
         before = everything(lab)
         lab.cycle("firewall", lambda: everything(lab), name="edge", rules=RICH)
         assert reach(lab, "far", f"{FAR}.129") == "drop"
