@@ -199,12 +199,13 @@ done:
   sample: [disconnect connection s1 to edge]
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.connection import (
     SPEC,
     Connection,
 )
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import connection
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

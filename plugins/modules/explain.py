@@ -126,9 +126,10 @@ field:
   sample: flows[0].from
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.policy import EXPLAIN_SPEC, Question
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import explain
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

@@ -280,9 +280,10 @@ field:
   sample: rules[3].source
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import SPEC, Firewall
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import firewall
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

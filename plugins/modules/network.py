@@ -325,9 +325,10 @@ undone:
     - set connection s1 to edge
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.network import SPEC, Network
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import network
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

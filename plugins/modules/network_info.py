@@ -127,12 +127,13 @@ networks:
           stale: false
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.info import (
     NETWORK_SPEC,
     Networks,
 )
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import info
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

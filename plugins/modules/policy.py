@@ -215,9 +215,10 @@ field:
   sample: allow[2].to.labels
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.policy import SPEC, Policy
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import policy
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

@@ -310,9 +310,10 @@ field:
 from functools import partial
 
 from ansible_collections.breakwater.docker.plugins.module_utils._host.probe import measure
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.probe import SPEC, Probe
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import probe
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

@@ -195,9 +195,10 @@ done:
   sample: [add route 198.51.100.0/24 in s1]
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.route import SPEC, Routes
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import route
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

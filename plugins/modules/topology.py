@@ -233,26 +233,12 @@ undone:
     - set connection s1 to edge
 """
 
-from ansible_collections.breakwater.docker.plugins.module_utils._model.topology import (
-    SPEC,
-    Topology,
-)
-from ansible_collections.breakwater.docker.plugins.module_utils._plan import topology
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._kinds import TOPOLOGY
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:
-    run(
-        Kind(
-            SPEC,
-            Topology.read,
-            topology.plan,
-            scope=topology.scope,
-            settled=Topology.settled,
-            foreseen=Topology.foreseen,
-            local=True,
-        )
-    )
+    run(TOPOLOGY)
 
 
 if __name__ == "__main__":

@@ -117,12 +117,13 @@ topology:
             gateway: 10.0.1.3
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.info import (
     TOPOLOGY_SPEC,
     Everything,
 )
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import info
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from ansible_collections.breakwater.docker.plugins.module_utils import _run
+from ansible_collections.breakwater.docker.plugins.module_utils import _loop
 from ansible_collections.breakwater.docker.plugins.module_utils._host import bridge_filter, command, files, netlink
 from ansible_collections.breakwater.docker.plugins.module_utils._host import firewall as firewall_of_host
 from ansible_collections.breakwater.docker.plugins.module_utils._host.host import Host
@@ -54,9 +54,9 @@ class Killed(BaseException):
     """SIGKILL: nothing of the process runs on."""
 
 
-def kind_of(module: str) -> _run.Kind[Any]:
+def kind_of(module: str) -> _loop.Kind[Any]:
     """What a module of the collection hands to ``run``."""
-    found: list[_run.Kind[Any]] = []
+    found: list[_loop.Kind[Any]] = []
     with patch.object(_MODULES[module], "run", found.append):
         _MODULES[module].main()
     return found[0]
@@ -91,7 +91,7 @@ class FakeHost:
 
     def module(self, module: str, args: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
         """Run a module to its end; its result, or the error that it would fail with."""
-        return _run.converge(KINDS[module], self.declared(module, args), Host(self.engine), check)
+        return _loop.converge(KINDS[module], self.declared(module, args), Host(self.engine), check)
 
     def module_killed(self, module: str, args: Mapping[str, Any], after: int) -> dict[str, Any] | None:
         """Run a module that is killed once it has applied ``after`` steps; its result if it ended before that."""

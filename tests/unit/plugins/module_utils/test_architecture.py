@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the Breakwater founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The arrows of the design: modules -> _run -> _host, _plan -> _model, and none the other way."""
+"""The arrows of the design: modules -> _run, _keeper -> _loop -> _host, _plan -> _model, and none the other way."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.breakwater.docker.plugins.module_utils import _run
+from ansible_collections.breakwater.docker.plugins.module_utils import _loop
 from ansible_collections.breakwater.docker.plugins.module_utils._model import connection, network, route, topology
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_host import KINDS
 
-UTILS = Path(_run.__file__).parent
+UTILS = Path(_loop.__file__).parent
 MODULES = UTILS.parent / "modules"
 COLLECTION = "ansible_collections.breakwater.docker.plugins.module_utils"
 
@@ -23,8 +23,11 @@ MAY_IMPORT = {
     "_model": {"_model"},
     "_plan": {"_plan", "_model"},
     "_host": {"_host", "_model"},
-    "_run": {"_run", "_host", "_plan", "_model"},
-    "modules": {"_run", "_plan", "_host", "_model"},
+    "_loop": {"_host", "_plan", "_model"},
+    "_kinds": {"_loop", "_plan", "_model"},
+    "_run": {"_loop", "_host", "_model"},
+    "_keeper": {"_keeper", "_kinds", "_loop", "_host", "_plan", "_model"},
+    "modules": {"_run", "_kinds", "_loop", "_keeper", "_plan", "_host", "_model"},
 }
 """Which rooms each room may import from."""
 
@@ -32,7 +35,10 @@ BESIDES = {
     "_model": set(),
     "_plan": set(),
     "_host": {"docker", "requests"},
+    "_loop": set(),
+    "_kinds": set(),
     "_run": {"ansible"},
+    "_keeper": set(),
     "modules": {"ansible"},
 }
 """What each room may import beside the standard library."""

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.breakwater.docker.plugins.module_utils import _run
+from ansible_collections.breakwater.docker.plugins.module_utils import _loop, _run
 from ansible_collections.breakwater.docker.plugins.module_utils._model.engine import Engine
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import (
     DeclarationError,
@@ -69,7 +69,7 @@ def plan(declared: list[str], world: World) -> Plan:
     return Plan(tuple(creation(each, bookkeeping=each.startswith("note")) for each in wanted), pending, ("mind",))
 
 
-KIND: _run.Kind[list[str]] = _run.Kind(
+KIND: _loop.Kind[list[str]] = _loop.Kind(
     SPEC,
     lambda args: list(args["networks"]),
     plan,
@@ -80,7 +80,7 @@ KIND: _run.Kind[list[str]] = _run.Kind(
 
 def converged(host: Networks, *declared: str, check: bool = False) -> dict[str, Any]:
     """The result of a module that declares these networks."""
-    return _run.converge(KIND, list(declared), host, check)  # type: ignore[arg-type]
+    return _loop.converge(KIND, list(declared), host, check)  # type: ignore[arg-type]
 
 
 RESULTS: list[tuple[str, tuple[str, ...], tuple[str, ...], dict[str, Any]]] = [
@@ -135,8 +135,8 @@ def test_what_does_not_hold_is_told_after_some_rounds() -> None:
     with pytest.raises(Interrupted) as interruption:
         converged(host, "a", "b")
     assert str(interruption.value) == "what was applied did not hold; still to do: create network a"
-    assert interruption.value.done.count("create network a") == _run._ROUNDS
-    assert len(host.scopes) == _run._ROUNDS + 1
+    assert interruption.value.done.count("create network a") == _loop._ROUNDS
+    assert len(host.scopes) == _loop._ROUNDS + 1
 
 
 def test_a_step_that_fails_tells_what_was_done() -> None:
@@ -153,9 +153,9 @@ def test_a_later_error_tells_what_was_done() -> None:
             raise DeclarationError("networks[1]", "is impossible by now")
         return plan(declared, world)
 
-    kind = _run.Kind(SPEC, KIND.read, twice)
+    kind = _loop.Kind(SPEC, KIND.read, twice)
     with pytest.raises(Interrupted) as interruption:
-        _run.converge(kind, ["a"], Networks(), False)  # type: ignore[arg-type]
+        _loop.converge(kind, ["a"], Networks(), False)  # type: ignore[arg-type]
     assert str(interruption.value) == "networks[1]: is impossible by now"
     assert interruption.value.result()["done"] == ["create network a"]
 
@@ -167,11 +167,11 @@ def test_declared_once_carried_out_and_as_check_mode_foresees_it() -> None:
         seen.append(declared)
         return plan(declared, world)
 
-    kind = _run.Kind(SPEC, KIND.read, watched, settled=lambda _: ["settled"], foreseen=lambda _: ["foreseen"])
-    _run.converge(kind, ["settled"], Networks(), False)  # type: ignore[arg-type]
+    kind = _loop.Kind(SPEC, KIND.read, watched, settled=lambda _: ["settled"], foreseen=lambda _: ["foreseen"])
+    _loop.converge(kind, ["settled"], Networks(), False)  # type: ignore[arg-type]
     assert seen == [["settled"], ["settled"]]
     seen.clear()
-    _run.converge(kind, ["a"], Networks(), True)  # type: ignore[arg-type]
+    _loop.converge(kind, ["a"], Networks(), True)  # type: ignore[arg-type]
     assert seen == [["foreseen"]]
 
 
@@ -387,7 +387,7 @@ def test_the_environment_says_where_the_engine_is(monkeypatch: pytest.MonkeyPatc
 
 def test_warnings_are_warned_of() -> None:
     warned: list[str] = []
-    kind = _run.Kind(SPEC, KIND.read, lambda _declared, _world: Plan(warnings=("mind",)))
+    kind = _loop.Kind(SPEC, KIND.read, lambda _declared, _world: Plan(warnings=("mind",)))
     with (
         patch.object(basic.AnsibleModule, "warn", lambda _self, text: warned.append(text)),
         patch.object(_run, "DockerEngine", lambda _where: ENGINE),
@@ -402,9 +402,9 @@ def test_rollback_knows_a_recreate_by_its_two_halves() -> None:
     """A removal alone, or a creation alone, is no recreate: nothing is rolled back."""
     live = LiveNetwork("a", Definition("a"))
     removal = Step("network a", "remove", RemoveNetwork(live))
-    kind = _run.Kind(SPEC, KIND.read, lambda _declared, _world: Plan((removal, creation("b"))))
+    kind = _loop.Kind(SPEC, KIND.read, lambda _declared, _world: Plan((removal, creation("b"))))
     host = Networks("a", refuses="b")
     host.apply = lambda step: None if step is removal else Networks.apply(host, step)  # type: ignore[method-assign]
     with pytest.raises(Interrupted) as interruption:
-        _run.converge(kind, ["b"], host, False)  # type: ignore[arg-type]
+        _loop.converge(kind, ["b"], host, False)  # type: ignore[arg-type]
     assert interruption.value.undone == []

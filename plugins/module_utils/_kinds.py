@@ -1,0 +1,19 @@
+# Copyright (c) 2026, the Breakwater founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module and the keeper both bring about."""
+
+from __future__ import annotations
+
+from ._loop import Kind
+from ._model.topology import SPEC, Topology
+from ._plan import topology
+
+TOPOLOGY: Kind[Topology] = Kind(
+    SPEC,
+    Topology.read,
+    topology.plan,
+    scope=topology.scope,
+    settled=Topology.settled,
+    foreseen=Topology.foreseen,
+    local=True,
+)
