@@ -32,7 +32,8 @@ class Kind(Generic[D]):
 
     spec: Mapping[str, Mapping[str, Any]]
     read: Callable[[Mapping[str, Any]], D]
-    plan: Callable[[D, World], Plan] = lambda _declared, _world: Plan()
+    plan: Callable[[D, World], Plan] | None = None
+    """None for what only tells."""
     report: Callable[[D, World], Mapping[str, Any]] = lambda _declared, _world: {}
     scope: Callable[[D], Scope] = lambda _declared: Scope()
     settled: Callable[[D], D] = lambda declared: declared
@@ -51,7 +52,7 @@ def converge(kind: Kind[D], declared: D, host: Host, check_mode: bool) -> dict[s
 
     def look(now: D) -> tuple[World, Plan]:
         seen = host.observe(kind.scope(now))
-        return seen, kind.plan(now, seen)
+        return seen, kind.plan(now, seen) if kind.plan else Plan()
 
     world, plan = look(kind.foreseen(declared) if check_mode else declared)
     first, done = plan, []

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from copy import deepcopy
 from typing import Any
 
@@ -13,6 +14,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ._host.command import require_tools
 from ._host.engine import DockerEngine
 from ._host.host import Host
+from ._host.lock import alone
 from ._loop import Kind, converge
 from ._model import spec
 from ._model.engine import ADDRESS_SPEC, ENVIRONMENT, EngineAddress
@@ -64,10 +66,20 @@ def run(kind: Kind[Any]) -> None:
             )
         if kind.local:
             require_tools()
-        result = converge(kind, declared, Host(DockerEngine(where)), module.check_mode)
+        with alone() if kind.plan and where.is_local and not module.check_mode else nullcontext():
+            result = converge(kind, declared, Host(DockerEngine(where)), module.check_mode)
     except BreakwaterError as error:
         module.fail_json(msg=str(error), **error.result())
         return
     for warning in result.pop("warnings"):
         module.warn(warning)
     module.exit_json(**result)
+
+
+def run_alone(argument_spec: Mapping[str, Mapping[str, Any]], work: Callable[[dict[str, Any], bool], Any]) -> None:
+    """Run a module that needs no engine: ``work`` makes its result of the arguments and of check mode."""
+    module = AnsibleModule(argument_spec={**argument_spec}, supports_check_mode=True)
+    try:
+        module.exit_json(**work(module.params, module.check_mode))
+    except BreakwaterError as error:
+        module.fail_json(msg=str(error), **error.result())

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -24,6 +24,8 @@ _SDK, _ENGINE = (5, 0), (20, 10)
 """The oldest versions that the collection works with."""
 _AT_ONCE = 8
 """Containers inspected side by side."""
+_EVENTS = ("start", "die", "destroy", "rename", "update", "connect", "disconnect", "create", "remove")
+"""After which something that was declared may be true no longer."""
 
 
 class EngineApi(Protocol):
@@ -73,6 +75,29 @@ class DockerEngine:
         if parse(version["Version"]) < _ENGINE:
             raise HostError(f"the host's Docker Engine is {version['Version']}; it must be 20.10 or newer")
         return Engine(parse(version["Version"]), parse(version["ApiVersion"]), self._swarm)
+
+    def identity(self) -> dict[str, Any]:
+        """What the engine is, and what becomes of its containers when it stops; JSON."""
+        facts = self.facts()
+        info = self._ask("ask for its state", self._api.info)
+        return {
+            "version": list(facts.version),
+            "api": list(facts.api),
+            "live_restore": bool(info.get("LiveRestoreEnabled")),
+        }
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What happens to containers and networks from now on, without end; HostError where the engine goes away."""
+        filters = {"type": ["container", "network"], "event": list(_EVENTS)}
+        stream = self._ask("tell its events", lambda: self._api.events(filters=filters, decode=True))
+        return self._told(stream)
+
+    def _told(self, stream: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        try:
+            yield from stream
+        except (docker.errors.DockerException, RequestException, OSError, ValueError) as error:
+            raise HostError(f"the engine tells no more events: {_reason(error)}") from error
+        raise HostError("the engine tells no more events")
 
     def _swarm(self) -> bool:
         info = self._ask("ask for its state", self._api.info)

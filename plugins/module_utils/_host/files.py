@@ -21,6 +21,8 @@ from .._model.route import LiveRoute
 from .._model.topology import Memory
 
 TOPOLOGIES = Path("/etc/breakwater")
+COPIES = Path("/var/lib/breakwater/topologies")
+"""Each memory once more: whatever becomes of the one in /etc, what was declared last is not lost."""
 JOURNALS = Path("/var/lib/breakwater/recreate")
 
 
@@ -28,7 +30,11 @@ class Memories(Mapping[str, Memory]):
     """The memory of each topology, by name, read when it is asked for."""
 
     def __getitem__(self, topology: str) -> Memory:
-        found = _read(TOPOLOGIES / f"{topology}.json")
+        return self._read(TOPOLOGIES / f"{topology}.json")
+
+    @staticmethod
+    def _read(path: Path) -> Memory:
+        found = _read(path)
         try:
             return Memory(
                 found["declared"],
@@ -37,14 +43,33 @@ class Memories(Mapping[str, Memory]):
                 frozenset(str(network) for network in found["made"].get("networks", ())),
                 frozenset(str(each) for each in found["made"].get("filters", ())),
             )
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise _garbled(TOPOLOGIES / f"{topology}.json") from error
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise garbled(path) from error
 
     def __iter__(self) -> Iterator[str]:
         return _names(TOPOLOGIES)
 
     def __len__(self) -> int:
         return sum(1 for _each in self)
+
+
+class LastingMemories(Memories):
+    """The same for the keeper: where a memory is garbled, its copy stands in, and ``refused`` says why."""
+
+    def __init__(self) -> None:
+        self.refused: dict[str, str] = {}
+
+    def __getitem__(self, topology: str) -> Memory:
+        try:
+            return super().__getitem__(topology)
+        except HostError as error:
+            copy = COPIES / f"{topology}.json"
+            try:
+                found = self._read(copy)
+            except KeyError:
+                raise error from None
+            self.refused[topology] = f"{error}; until then {copy}, the last good one, is what is kept"
+            return found
 
 
 class Journals(Mapping[str, Journal]):
@@ -60,7 +85,7 @@ class Journals(Mapping[str, Journal]):
                 {each: tuple(LiveRoute(**route) for route in routes) for each, routes in found["routes"].items()},
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise _garbled(path) from error
+            raise garbled(path) from error
 
     def __iter__(self) -> Iterator[str]:
         return _names(JOURNALS)
@@ -71,9 +96,10 @@ class Journals(Mapping[str, Journal]):
 
 def remember(topology: str, memory: Memory | None) -> None:
     """Write the memory of a topology, or take it away."""
-    path = TOPOLOGIES / f"{topology}.json"
+    paths = [folder / f"{topology}.json" for folder in (TOPOLOGIES, COPIES)]
     if memory is None:
-        remove(path)
+        for path in paths:
+            remove(path)
         return
     made = {
         "connections": sorted(memory.connections),
@@ -81,7 +107,8 @@ def remember(topology: str, memory: Memory | None) -> None:
         "networks": sorted(memory.networks),
         "filters": sorted(memory.filters),
     }
-    _write(path, {"declared": memory.declared, "made": made})
+    for path in paths:
+        _write(path, {"declared": memory.declared, "made": made})
 
 
 def keep_journal(journal: Journal) -> None:
@@ -107,6 +134,25 @@ def _endpoint(found: Mapping[str, Any]) -> LiveEndpoint:
     return LiveEndpoint(**{**found, "settings": Settings(**settings), "gateways": tuple(found["gateways"])})
 
 
+def read(path: Path, otherwise: Any) -> Any:
+    """What a file of ours holds; ``otherwise`` if there is none, HostError where it is garbled."""
+    try:
+        return _read(path)
+    except KeyError:
+        return otherwise
+
+
+def write_changed(path: Path, value: Any) -> None:
+    """Write a file of ours, unless it holds just that."""
+    wanted = text(value)
+    try:
+        if path.read_text(encoding="utf-8") == wanted:
+            return
+    except (OSError, ValueError):
+        pass  # what cannot be read is written anew
+    write_text(path, wanted)
+
+
 def _read(path: Path) -> Any:
     try:
         with path.open(encoding="utf-8") as stream:
@@ -116,10 +162,11 @@ def _read(path: Path) -> Any:
     except PermissionError as error:
         raise HostError(f"{path} is root's; the task needs become: true") from error
     except (OSError, ValueError) as error:
-        raise _garbled(path) from error
+        raise garbled(path) from error
 
 
-def _garbled(path: Path) -> HostError:
+def garbled(path: Path) -> HostError:
+    """The refusal of a file that is not as it was written."""
     return HostError(f"{path} is not what the collection wrote; restore it, or move it away to start afresh")
 
 
@@ -134,19 +181,30 @@ def _names(folder: Path) -> Iterator[str]:
 
 
 def _write(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, sort_keys=True))
+    write_text(path, text(value))
 
 
-def write_text(path: Path, text: str) -> None:
+def text(value: Any) -> str:
+    """A value as the files of the collection hold it: what is the same has the same text."""
+    return json.dumps(value, indent=2, sort_keys=True)
+
+
+def write_text(path: Path, content: str, mode: int = 0o600) -> None:
+    """Write a file of root's, whole or not at all."""
+    write_bytes(path, content.encode(), mode)
+
+
+def write_bytes(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file of root's, whole or not at all."""
     folder = path.parent
     try:
         folder.mkdir(0o700, parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")  # 0600 by itself
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
                 stream.flush()
+                os.fchmod(stream.fileno(), mode)
                 os.fsync(stream.fileno())
             Path(draft).replace(path)
         except BaseException:

@@ -30,6 +30,7 @@ from .._model.step import (
     SetRuleset,
     Step,
 )
+from .._model.topology import Memory
 from .._model.world import HostPrefix, Scope, World
 from . import bridge_filter, connection, files, firewall, namespace, network, passage, policy, route, session
 from .engine import EngineApi
@@ -41,8 +42,9 @@ _SWARM_SECONDS = 10
 class Host:
     """The host that a module runs on and the engine that it reaches."""
 
-    def __init__(self, engine: EngineApi) -> None:
+    def __init__(self, engine: EngineApi, memories: Mapping[str, Memory] | None = None) -> None:
         self._engine = engine
+        self._memories = files.Memories() if memories is None else memories
         self._facts = engine.facts()
 
     def observe(self, scope: Scope | None = None) -> World:
@@ -72,7 +74,7 @@ class Host:
             sessions=session.Sessions(),
             rulesets=rulesets,
             packet_filter=rulesets.packet_filter(),
-            memories=files.Memories(),
+            memories=self._memories,
             names=names,
             members={name: tuple(sorted(ids)) for name, ids in members.items()},
         )

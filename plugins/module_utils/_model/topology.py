@@ -112,6 +112,11 @@ class Topology:
         """This declaration as check mode plans it: with the containers that the play would have started."""
         return replace(self, assumed=True)
 
+    def kept(self) -> Topology:
+        """This declaration as the keeper brings it about: of its own accord it cuts nobody."""
+        networks = tuple(replace(each, recreate="never", force=False) for each in self.networks)
+        return replace(self, networks=networks, prune=False)
+
     def _check(self) -> None:
         _once("network", ((each.name, each.at("name")) for each in self.networks))
         _once("container", ((each.container, each.at("container")) for each in self.connections))

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the Breakwater founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The keeper: looks at every topology of the host when something has happened, and each minute, and heals it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .._host import last_seen
+from .._host.engine import DockerEngine
+from .._host.files import LastingMemories
+from .._host.host import Host
+from .._host.lock import alone, keeping
+from .._kinds import TOPOLOGY
+from .._loop import converge
+from .._model import spec
+from .._model.engine import EngineAddress
+from .._model.errors import BreakwaterError, HostError
+from .._model.topology import Memory, Topology
+from .journal import error, note, ready, warn
+from .record import Record
+from .wake import Wake, Wakes
+
+
+def keep(where: EngineAddress, heals: bool, every: int, metrics: Path | None) -> None:
+    """Keep the host's topologies until SIGTERM; ``every`` is in seconds. HostError where a keeper runs already."""
+    with keeping():
+        wakes = Wakes(where)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda _signal, _frame: wakes.stop())
+        keeper = _Keeper(where, heals, every, metrics)
+        wakes.start()
+        looked = 0.0
+        while (found := wakes.wait(looked + every - time.monotonic())) is not None:
+            looked = time.monotonic()
+            keeper.look(found)
+            ready()
+
+
+def declared(name: str, memory: Memory) -> Topology:
+    """What a topology declared when it was applied last; DeclarationError where this version cannot read it."""
+    return Topology.read(spec.read(TOPOLOGY.spec, {"name": name, **memory.declared})).kept()
+
+
+class _Keeper:
+    def __init__(self, where: EngineAddress, heals: bool, every: int, metrics: Path | None) -> None:
+        self._where = where
+        self._heals = heals
+        self._metrics = metrics
+        self._engine: DockerEngine | None = None
+        self._record = Record("heal" if heals else "report", every, engine="has not answered yet")
+
+    def look(self, wakes: list[Wake]) -> None:
+        """One look at everything, for these reasons; for none, it is a look in passing."""
+        for each in wakes:
+            if each.engine is not None:
+                self._meet(each.engine)
+        if self._engine is not None:
+            self._look(self._engine, wakes)
+        try:
+            if self._engine is not None:
+                last_seen.keep(self._engine)
+            self._record.write(self._metrics)
+        except HostError as problem:
+            error(str(problem))
+
+    def _meet(self, trouble: str) -> None:
+        """The engine has come, or gone."""
+        self._engine = None
+        try:
+            self._engine = None if trouble else DockerEngine(self._where)
+        except HostError as problem:
+            trouble = str(problem)
+        self._record.engine = trouble
+        if trouble:
+            warn(f"{trouble}; what filters packets stays as it is until it is back")
+        else:
+            note("the engine answers")
+
+    def _look(self, engine: DockerEngine, wakes: list[Wake]) -> None:
+        memories = LastingMemories()
+        self._record.forget_all_but(memories)
+        why = ", ".join(dict.fromkeys(each.why for each in wakes[:5])) or "a look in passing"
+        healed = False
+        for name in memories:
+            healed = self._keep(name, engine, memories, why) or healed
+        happened = [each.at for each in wakes if each.at]
+        if healed and happened:
+            self._record.took(time.time() - min(happened))
+
+    def _keep(self, name: str, engine: DockerEngine, memories: LastingMemories, why: str) -> bool:
+        """Bring one topology to what it declares, or see what is not so; whether something was healed."""
+        kept = self._record.of(name)
+        kept.looked = time.time()
+        result: Mapping[str, Any] = {"steps": [], "pending": []}
+        failure = ""
+        try:
+            with alone():
+                # Read anew: what held the lock may have been the run that declares something else.
+                if name not in set(memories):
+                    return False
+                topology = declared(name, memories[name])
+                result = converge(TOPOLOGY, topology, Host(engine, memories), check_mode=not self._heals)
+        except BreakwaterError as problem:
+            done = problem.result().get("done", ())
+            failure = f"{problem}; done before that: {', '.join(done)}" if done else str(problem)
+            kept.failed_count += 1
+        found = [f"{each['verb']} {each['resource']}" for each in result["steps"]]
+        self._tell(name, found, failure or memories.refused.get(name, ""), why)
+        kept.pending = result["pending"]
+        kept.holds = not kept.failure and not kept.drift
+        return bool(found) and self._heals
+
+    def _tell(self, name: str, found: list[str], failure: str, why: str) -> None:
+        kept = self._record.of(name)
+        if failure and failure != kept.failure:
+            error(f"{name}: {failure}")
+        elif kept.failure and not failure:
+            note(f"{name}: is in order again")
+        kept.failure = failure
+        kept.found_count += len(set(found) - set(kept.drift))
+        if self._heals:
+            kept.healed_count += len(found)
+            for each in found:
+                warn(f"{name}: healed, {each} ({why})")
+                kept.healed.append({"at": time.time(), "what": each, "why": why})
+        else:
+            for each in found:
+                if each not in kept.drift:
+                    warn(f"{name}: is not as declared, to be healed by: {each} ({why})")
+            kept.drift = found

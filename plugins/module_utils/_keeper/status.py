@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the Breakwater founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `breakwater status` prints: what is declared, what holds, what was healed and when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .._host import files
+from .._host.lock import is_kept
+from .record import STATUS
+
+_COUNTED = ("networks", "connections", "sysctls", "routes", "rules")
+_SHOWN = 10
+"""Of what was healed, the latest."""
+
+
+def status() -> dict[str, Any]:
+    """The keeper's last word, and what is declared, of every topology; whether a keeper runs at all."""
+    told = files.read(STATUS, {})
+    memories = files.LastingMemories()
+    kept = told.get("topologies", {})
+    return {
+        **told,
+        "running": is_kept(),
+        "topologies": {
+            name: {"declared": _declared(memories[name].declared), **kept.get(name, {"holds": None})}
+            for name in memories
+        },
+    }
+
+
+def is_well(told: Mapping[str, Any]) -> bool:
+    """Whether a keeper runs, and all holds."""
+    return told["running"] and not told["engine"] and all(each["holds"] for each in told["topologies"].values())
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """The status for a person."""
+    if told["running"] and "mode" in told:
+        verb = "heals" if told["mode"] == "heal" else "reports only"
+        yield f"keeper: {verb}, looks after each event and every {told['every']} s, since {_when(told['since'])}"
+        yield f"engine: {told['engine'] or 'answers'}"
+        if told["slowest"]:
+            last, most = (round(told[key] * 1000) for key in ("latency", "slowest"))
+            yield f"healed within {last} ms the last time, {most} ms at most"
+    else:
+        yield "keeper: does not run; nothing is healed (systemctl status breakwater-keeper)"
+    for name, each in told["topologies"].items():
+        yield ""
+        yield f"{name}: {_state(each)}"
+        yield f"  declared: {each['declared']}"
+        if each.get("looked"):
+            yield f"  looked at: {_when(each['looked'])}"
+        for key, label in (("drift", "not as declared"), ("pending", "waits")):
+            yield from (f"  {label}: {one}" for one in each.get(key, ()))
+        for one in list(each.get("healed", ()))[-_SHOWN:]:
+            yield f"  healed: {_when(one['at'])} {one['what']} ({one['why']})"
+    if not told["topologies"]:
+        yield "no topology is declared on this host"
+
+
+def _state(kept: Mapping[str, Any]) -> str:
+    if kept["holds"] is None:
+        return "nobody has looked yet"
+    if kept["holds"]:
+        return "holds"
+    return f"DOES NOT HOLD: {kept['failure']}" if kept["failure"] else "DOES NOT HOLD"
+
+
+def _declared(arguments: Mapping[str, Any]) -> str:
+    counts = [f"{len(arguments[key])} {key}" for key in _COUNTED if arguments.get(key)]
+    return ", ".join([*counts, *(["a policy"] if arguments.get("policy") else [])]) or "nothing"
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
