@@ -22,6 +22,7 @@ IMAGE = "breakwater/workload:latest"
 
 # A config-only network goes after those that took their configuration from it: hence the second round.
 _WIPE = """
+systemctl stop breakwater-keeper
 docker ps -aq | xargs -r docker rm -f
 for round in 1 2; do docker network ls -q -f type=custom -f scope=local | xargs -r docker network rm; done
 docker swarm leave --force

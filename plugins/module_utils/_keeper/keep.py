@@ -88,7 +88,8 @@ class _Keeper:
         healed = False
         for name in memories:
             healed = self._keep(name, engine, memories, why) or healed
-        happened = [each.at for each in wakes if each.at]
+        # What comes before a container's start is not yet anybody's loss.
+        happened = [each.at for each in wakes if each.why.endswith(": start")] or [each.at for each in wakes]
         if healed and happened:
             self._record.took(time.time() - min(happened))
 
