@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ._loop import Kind
 from ._model.topology import SPEC, Topology
-from ._plan import topology
+from ._plan import topology, volatile
 
 TOPOLOGY: Kind[Topology] = Kind(
     SPEC,
@@ -15,5 +15,6 @@ TOPOLOGY: Kind[Topology] = Kind(
     scope=topology.scope,
     settled=Topology.settled,
     foreseen=Topology.foreseen,
+    volatile=volatile.of_topology,
     local=True,
 )

@@ -40,6 +40,8 @@ class Kind(Generic[D]):
     """The declaration once it has been carried out."""
     foreseen: Callable[[D], D] = lambda declared: declared
     """The declaration as check mode plans it."""
+    volatile: Callable[[D, World], list[str]] = lambda _declared, _world: []
+    """What would not survive a restart, a flush or a reboot, with the reason."""
     local: bool = False
     """Whether it works in the namespaces of containers, and so needs the engine on its own host."""
 
@@ -78,6 +80,7 @@ def converge(kind: Kind[D], declared: D, host: Host, check_mode: bool) -> dict[s
         "diff": [_diff(step) for step in told],
         "steps": [_told(step) for step in told],
         "pending": [str(each) for each in plan.pending],
+        "volatile": kind.volatile(declared, world),
         "warnings": list(first.warnings),
         **kind.report(declared, world),
     }

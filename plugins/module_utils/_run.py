@@ -73,6 +73,9 @@ def run(kind: Kind[Any]) -> None:
         return
     for warning in result.pop("warnings"):
         module.warn(warning)
+    if result["changed"] and result["volatile"]:
+        kept = "no keeper (role breakwater.docker.keeper) brings this back:"
+        module.warn(f"{kept} {'; '.join(result['volatile'])}")
     module.exit_json(**result)
 
 

@@ -273,6 +273,14 @@ pending:
   type: list
   elements: str
   sample: ["rules[1].destination: container 'db' is not running and has no fixed address"]
+volatile:
+  description:
+    - What would be gone after a restart, a flush or a reboot, with the reason.
+    - A keeper brings back what a topology declares, and not this.
+  returned: success
+  type: list
+  elements: str
+  sample: ["ruleset edge: gone when the host reboots, or somebody flushes iptables"]
 field:
   description: The path of the option that is wrong.
   returned: on failure, where one option is to blame
@@ -282,7 +290,7 @@ field:
 
 from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import SPEC, Firewall
-from ansible_collections.breakwater.docker.plugins.module_utils._plan import firewall
+from ansible_collections.breakwater.docker.plugins.module_utils._plan import firewall, volatile
 from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
@@ -293,6 +301,7 @@ def main() -> None:
             Firewall.read,
             firewall.plan,
             firewall.report,
+            volatile=volatile.of_firewall,
             local=True,
         )
     )

@@ -208,6 +208,14 @@ pending:
   type: list
   elements: str
   sample: ["allow[1]: container 'api' does not exist"]
+volatile:
+  description:
+    - What would be gone after a restart, a flush or a reboot, with the reason.
+    - A keeper brings back what a topology declares, and not this.
+  returned: success
+  type: list
+  elements: str
+  sample: ["policy shop: gone when the host reboots, or somebody flushes nftables"]
 field:
   description: The path of the option that is wrong.
   returned: on failure, where one option is to blame
@@ -217,12 +225,12 @@ field:
 
 from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.policy import SPEC, Policy
-from ansible_collections.breakwater.docker.plugins.module_utils._plan import policy
+from ansible_collections.breakwater.docker.plugins.module_utils._plan import policy, volatile
 from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:
-    run(Kind(SPEC, Policy.read, policy.plan, policy.report, local=True))
+    run(Kind(SPEC, Policy.read, policy.plan, policy.report, volatile=volatile.of_policy, local=True))
 
 
 if __name__ == "__main__":

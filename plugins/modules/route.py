@@ -182,6 +182,14 @@ steps:
         destination: 203.0.113.0/24
         type: blackhole
       cuts: []
+volatile:
+  description:
+    - What would be gone after a restart, a flush or a reboot, with the reason.
+    - A keeper brings back what a topology declares, and not this.
+  returned: success
+  type: list
+  elements: str
+  sample: ["routes in s1: gone when it restarts or is reconnected"]
 field:
   description: The path of the option that is wrong.
   returned: on failure, where one option is to blame
@@ -197,7 +205,7 @@ done:
 
 from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.route import SPEC, Routes
-from ansible_collections.breakwater.docker.plugins.module_utils._plan import route
+from ansible_collections.breakwater.docker.plugins.module_utils._plan import route, volatile
 from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
@@ -209,6 +217,7 @@ def main() -> None:
             route.plan,
             route.report,
             route.scope,
+            volatile=volatile.of_routes,
             local=True,
         )
     )

@@ -203,6 +203,14 @@ pending:
   type: list
   elements: str
   sample: ["routes in worker: container 'worker' does not exist"]
+volatile:
+  description:
+    - What would be gone after a restart, a flush or a reboot, with the reason.
+    - Empty where a keeper runs on the host.
+  returned: success
+  type: list
+  elements: str
+  sample: ["routes in s1: gone when it restarts or is reconnected"]
 field:
   description: The path of the option that is wrong.
   returned: on failure, where one option is to blame

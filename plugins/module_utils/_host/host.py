@@ -32,7 +32,7 @@ from .._model.step import (
 )
 from .._model.topology import Memory
 from .._model.world import HostPrefix, Scope, World
-from . import bridge_filter, connection, files, firewall, namespace, network, passage, policy, route, session
+from . import bridge_filter, connection, files, firewall, lock, namespace, network, passage, policy, route, session
 from .engine import EngineApi
 
 _SWARM_SECONDS = 10
@@ -75,6 +75,7 @@ class Host:
             rulesets=rulesets,
             packet_filter=rulesets.packet_filter(),
             memories=self._memories,
+            kept=lock.is_kept(),
             names=names,
             members={name: tuple(sorted(ids)) for name, ids in members.items()},
         )

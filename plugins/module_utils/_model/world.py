@@ -79,6 +79,8 @@ class World:
     """By the chain that holds them."""
     packet_filter: PacketFilter = field(default_factory=PacketFilter)
     memories: Mapping[str, Memory] = field(default_factory=dict)
+    kept: bool = False
+    """Whether a keeper runs on the host, and brings back what topologies have declared."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Names of containers to their IDs: known without a look at each container."""
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the Breakwater founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a declaration is gone after a restart, a flush or a reboot, unless a keeper brings it back."""
+
+from __future__ import annotations
+
+from .._model.firewall import Firewall
+from .._model.policy import Policy
+from .._model.route import Routes
+from .._model.topology import Topology
+from .._model.world import World
+
+
+def of_routes(declared: Routes, _world: World) -> list[str]:
+    """The routes inside a container: they go with its namespace."""
+    if not any(each.state == "present" for each in declared.routes):
+        return []
+    return [f"routes in {declared.container}: gone when it restarts or is reconnected"]
+
+
+def of_firewall(declared: Firewall, _world: World) -> list[str]:
+    """Rules: iptables forgets them with the kernel."""
+    return (
+        [f"ruleset {declared.name}: gone when the host reboots, or somebody flushes iptables"] if declared.rules else []
+    )
+
+
+def of_policy(declared: Policy, _world: World) -> list[str]:
+    """A policy: nftables forgets it with the kernel."""
+    if declared.state == "absent" or declared.default == "allow":
+        return []
+    return [f"policy {declared.name}: gone when the host reboots, or somebody flushes nftables"]
+
+
+def of_topology(declared: Topology, world: World) -> list[str]:
+    """All of this in a topology, where no keeper runs on the host."""
+    if world.kept or declared.state == "absent":
+        return []
+    found = [each for routes in declared.routes for each in of_routes(routes, world)]
+    if declared.rules:
+        found += of_firewall(Firewall.of_topology(declared.name, declared.rules), world)
+    return found + (of_policy(declared.policy, world) if declared.policy else [])
