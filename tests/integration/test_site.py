@@ -67,11 +67,11 @@ def traces(host: LabHost) -> dict[str, Any]:
         "containers": host.docker("ps", "--all", "--format", "{{.Names}}").split(),
         "networks": sorted(host.docker("network", "ls", "--format", "{{.Name}}").split()),
         "rules": sorted(line for text in rules for line in text.splitlines() if "BREAKWATER" in line or "BW-" in line),
-        "files": host.run("find", *PLACES, "-name", "*breakwater*", "-o", "-path", "*/breakwater/*").split(),
+        "files": host.run("find", *PLACES, "-type", "f", "-path", "*breakwater*", check=False).split(),
     }
 
 
-PLACES = ("/etc", "/usr/local", "/var/lib/breakwater", "/run/breakwater")
+PLACES = ("/etc", "/usr/local", "/var/lib/breakwater")
 EMPTY = {"containers": [], "networks": ["bridge", "host", "none"], "rules": [], "files": []}
 
 

@@ -66,7 +66,7 @@ class LastingMemories(Memories):
             copy = COPIES / f"{topology}.json"
             try:
                 found = self._read(copy)
-            except KeyError:
+            except (KeyError, HostError):
                 raise error from None
             self.refused[topology] = f"{error}; until then {copy}, the last good one, is what is kept"
             return found

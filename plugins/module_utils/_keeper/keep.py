@@ -15,8 +15,8 @@ from .._host.engine import DockerEngine
 from .._host.files import LastingMemories
 from .._host.host import Host
 from .._host.lock import alone, keeping
-from .._kinds import TOPOLOGY
-from .._loop import converge
+from .._kinds import FILTERS, TOPOLOGY
+from .._loop import Kind, converge
 from .._model import spec
 from .._model.engine import EngineAddress
 from .._model.errors import BreakwaterError, HostError
@@ -97,7 +97,7 @@ class _Keeper:
         """Bring one topology to what it declares, or see what is not so; whether something was healed."""
         kept = self._record.of(name)
         kept.looked = time.time()
-        result: Mapping[str, Any] = {"steps": [], "pending": []}
+        result: Mapping[str, Any] = {"steps": [], "pending": [], "warnings": []}
         failure = ""
         try:
             with alone():
@@ -105,16 +105,24 @@ class _Keeper:
                 if name not in set(memories):
                     return False
                 topology = declared(name, memories[name])
-                result = converge(TOPOLOGY, topology, Host(engine, memories), check_mode=not self._heals)
+                try:
+                    result = self._converge(TOPOLOGY, topology, engine, memories)
+                except BreakwaterError as problem:
+                    failure = _told(problem)
+                    result = self._converge(FILTERS, topology, engine, memories)
         except BreakwaterError as problem:
-            done = problem.result().get("done", ())
-            failure = f"{problem}; done before that: {', '.join(done)}" if done else str(problem)
-            kept.failed_count += 1
+            failure = failure or _told(problem)
+        kept.failed_count += bool(failure)
         found = [f"{each['verb']} {each['resource']}" for each in result["steps"]]
         self._tell(name, found, failure or memories.refused.get(name, ""), why)
-        kept.pending = result["pending"]
+        kept.pending = [*result["pending"], *result["warnings"]]
         kept.holds = not kept.failure and not kept.drift
         return bool(found) and self._heals
+
+    def _converge(
+        self, kind: Kind[Topology], topology: Topology, engine: DockerEngine, memories: LastingMemories
+    ) -> dict[str, Any]:
+        return converge(kind, topology, Host(engine, memories), check_mode=not self._heals)
 
     def _tell(self, name: str, found: list[str], failure: str, why: str) -> None:
         kept = self._record.of(name)
@@ -134,3 +142,8 @@ class _Keeper:
                 if each not in kept.drift:
                     warn(f"{name}: is not as declared, to be healed by: {each} ({why})")
             kept.drift = found
+
+
+def _told(problem: BreakwaterError) -> str:
+    done = problem.result().get("done", ())
+    return f"{problem}; done before that: {', '.join(done)}" if done else str(problem)

@@ -29,6 +29,7 @@ class Kept:
     """What was not as declared and is so still: found only, or healing it has failed."""
     failure: str = ""
     pending: list[str] = field(default_factory=list)
+    """What waits for a container, or has become impossible."""
     healed: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     found_count: int = 0
     healed_count: int = 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from .._host import files
 from .._host.lock import is_kept
+from .._model.errors import HostError
 from .record import STATUS
 
 _COUNTED = ("networks", "connections", "sysctls", "routes", "rules")
@@ -20,14 +21,12 @@ _SHOWN = 10
 def status() -> dict[str, Any]:
     """The keeper's last word, and what is declared, of every topology; whether a keeper runs at all."""
     told = files.read(STATUS, {})
-    memories = files.LastingMemories()
     kept = told.get("topologies", {})
     return {
         **told,
         "running": is_kept(),
         "topologies": {
-            name: {"declared": _declared(memories[name].declared), **kept.get(name, {"holds": None})}
-            for name in memories
+            name: {"declared": _declared(name), **kept.get(name, {"holds": None})} for name in files.Memories()
         },
     }
 
@@ -70,7 +69,11 @@ def _state(kept: Mapping[str, Any]) -> str:
     return f"DOES NOT HOLD: {kept['failure']}" if kept["failure"] else "DOES NOT HOLD"
 
 
-def _declared(arguments: Mapping[str, Any]) -> str:
+def _declared(topology: str) -> str:
+    try:
+        arguments = files.LastingMemories()[topology].declared
+    except HostError as error:
+        return str(error)
     counts = [f"{len(arguments[key])} {key}" for key in _COUNTED if arguments.get(key)]
     return ", ".join([*counts, *(["a policy"] if arguments.get("policy") else [])]) or "nothing"
 

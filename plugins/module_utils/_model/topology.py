@@ -82,6 +82,7 @@ class Topology:
     missing_containers: str = "report"
     expected_containers: tuple[str, ...] = ()
     assumed: bool = False
+    is_kept: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
@@ -113,9 +114,13 @@ class Topology:
         return replace(self, assumed=True)
 
     def kept(self) -> Topology:
-        """This declaration as the keeper brings it about: of its own accord it cuts nobody."""
+        """This declaration as the keeper brings it about.
+
+        It was right when it was declared: what others have made impossible since is left out, and told. And of its own
+        accord a keeper cuts nobody.
+        """
         networks = tuple(replace(each, recreate="never", force=False) for each in self.networks)
-        return replace(self, networks=networks, prune=False)
+        return replace(self, networks=networks, prune=False, is_kept=True)
 
     def _check(self) -> None:
         _once("network", ((each.name, each.at("name")) for each in self.networks))

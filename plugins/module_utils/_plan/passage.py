@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 
 from .._model import address
 from .._model.connection import Container
-from .._model.errors import NotThere
+from .._model.errors import DeclarationError
 from .._model.passage import Passage
 from .._model.route import Key, Route, Routes
 from .._model.step import Plan, SetPassages, Step
@@ -64,8 +64,8 @@ def _along(route: Route, container: Container, bridged: Iterable[tuple[str, str]
     """The passages for what ``container`` sends by ``route`` to the other ones of ``bridged``, networks' subnets."""
     try:
         leaves_by = world.network(resolve(route, container, world).network or "")
-    except NotThere:
-        return []  # the route itself is pending, and told as such
+    except DeclarationError:
+        return []  # the route itself waits or cannot be, and is told as such
     if leaves_by is None or leaves_by.bridge is None or not (route.via or route.gateway):
         return []
     return [

@@ -68,14 +68,22 @@ def governed(policy: Policy, world: World, own: Iterable[str] | None = None) -> 
     return sorted(found, key=lambda each: each.name)
 
 
-def whole(policy: Policy, networks: list[LiveNetwork], world: World, waits: Waits) -> Plan:
-    """The steps to the whole of ``policy`` over ``networks``."""
+def whole(policy: Policy, networks: list[LiveNetwork], world: World, waits: Waits, kept: bool = False) -> Plan:
+    """The steps to the whole of ``policy`` over ``networks``; ``kept``, an entry that cannot be allows nothing."""
     if policy.state == "absent" or policy.default == "allow":
         return removal(policy.name, world)
     rulebook = Rulebook(networks, world, waits)
-    lines = frozenset(line for entry in policy.entries for line in rulebook.lines(entry))
-    warnings = tuple(dict.fromkeys(rulebook.warnings))
-    return _towards(policy, networks, lines, world, "set") + Plan(warnings=warnings)
+    lines: set[Allowed] = set()
+    wrong = []
+    for entry in policy.entries:
+        try:
+            lines.update(rulebook.product(entry) if kept else rulebook.lines(entry))
+        except DeclarationError as error:
+            if not kept:
+                raise
+            wrong.append(str(error))
+    warnings = tuple(dict.fromkeys((*rulebook.warnings, *wrong)))
+    return _towards(policy, networks, frozenset(lines), world, "set") + Plan(warnings=warnings)
 
 
 def closing(policy: Policy, networks: list[LiveNetwork], world: World) -> Plan:

@@ -25,7 +25,9 @@ def plan(topology: Topology, world: World) -> Plan:
     if topology.policy is not None:
         own = [each.name for each in topology.networks if world.network(each.name) is not None]
         if own or topology.policy.networks:
-            found += policy.whole(topology.policy, policy.governed(topology.policy, world, own), world, passed_over)
+            found += policy.whole(
+                topology.policy, policy.governed(topology.policy, world, own), world, passed_over, True
+            )
     if topology.rules:
         rules = tuple(wider for rule in topology.rules for wider in _wider(rule, topology, world))
         ruleset = Firewall.of_topology(topology.name, rules)

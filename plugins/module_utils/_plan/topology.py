@@ -44,6 +44,13 @@ def plan(topology: Topology, world: World) -> Plan:
     return _noted(topology, memory, world) + draft
 
 
+def filters(topology: Topology, world: World) -> Plan:
+    """The steps to what filters packets alone: what closes must hold, whatever is wrong with the rest."""
+    draft = _closing(topology, world)
+    draft += _policy(topology, after(world, draft.steps))
+    return draft + _rules(topology, after(world, draft.steps))
+
+
 def scope(topology: Topology) -> Scope:
     """What a plan for ``topology`` will look at."""
     members = {each for declared in topology.networks for each in declared.connected or ()}
@@ -152,7 +159,7 @@ def _policy(topology: Topology, world: World) -> Plan:
             raise missing
         pending.append(Pending(missing.container, what, missing.reason))
 
-    found = policy.whole(declared, policy.governed(declared, world, _own(topology)), world, waits)
+    found = policy.whole(declared, policy.governed(declared, world, _own(topology)), world, waits, topology.is_kept)
     return found + Plan(pending=tuple(pending))
 
 
@@ -199,6 +206,10 @@ def _waiting(topology: Topology, what: str, planned: Callable[[], Plan]) -> Plan
         if _may_not_wait(topology, missing):
             raise
         return Plan(pending=(Pending(missing.container, what, missing.reason),))
+    except DeclarationError as wrong:
+        if not topology.is_kept:
+            raise
+        return Plan(warnings=(str(wrong),))
 
 
 def _assumed(topology: Topology, world: World) -> World:

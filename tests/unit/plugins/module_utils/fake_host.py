@@ -152,6 +152,7 @@ def fake_host(engine: FakeEngine) -> Iterator[FakeHost]:
         stack.enter_context(patch.object(firewall_of_host, "has", lambda _tool: True))
         stack.enter_context(patch.object(netlink, "read", engine.kernel.read))
         stack.enter_context(patch.object(files, "TOPOLOGIES", host.topologies))
+        stack.enter_context(patch.object(files, "COPIES", host.topologies.parent / "copies"))
         stack.enter_context(patch.object(files, "JOURNALS", host.journals))
         for name, path in (
             ("_LIVE", host.sysctls),

@@ -55,7 +55,11 @@ JOURNAL = Journal(
 
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path) -> Iterator[None]:
-    with patch.object(files, "TOPOLOGIES", tmp_path / "etc"), patch.object(files, "JOURNALS", tmp_path / "lib" / "own"):
+    with (
+        patch.object(files, "TOPOLOGIES", tmp_path / "etc"),
+        patch.object(files, "COPIES", tmp_path / "copies"),
+        patch.object(files, "JOURNALS", tmp_path / "lib" / "own"),
+    ):
         yield
 
 
