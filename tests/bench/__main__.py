@@ -20,6 +20,8 @@ from .stand import PlayFailed, Sample, Stand, standing
 
 _ROUNDS = 3
 _DATAPATH_ROUNDS = 5
+_BEYOND = "10.250.0.0/24"
+_RESTARTS, _IDLE = 200, 130
 _ENOUGH = 60.0
 """Seconds after which a case has no further round."""
 
@@ -141,6 +143,26 @@ class Bench:
                     f"datapath: {entries} entries: " + ", ".join(f"{key} {each:,.0f}/s" for key, each in found.items())
                 )
 
+    def keeper(self) -> None:
+        """(f) how soon a keeper of 100 containers heals one that restarts, and what it costs while nothing happens."""
+        scene = Scene(networks=1, containers=100)
+        network = scene.declared_networks()[0]
+        first, second = scene.names[:2]
+        self._say("keeper: 100 containers")
+        self.stand.furnish(scene, networks=True, on=network["name"])
+        declared = topology(
+            networks=[network],
+            connections=[{"container": each, "networks": [{"name": network["name"]}]} for each in scene.names],
+            routes=[{"container": first, "routes": [{"destination": _BEYOND, "via": second}]}],
+            policy={"allow": [{"from": each, "to": first, "ports": [8080]} for each in scene.names[1:]]},
+        )
+        self.stand.play([{"ansible.builtin.include_role": {"name": "breakwater.docker.keeper"}}, *declared])
+        self._say(f"keeper: {_RESTARTS} restarts, and {_IDLE} s in which nothing happens")
+        found = self.stand.script("latency.py", first, _BEYOND, str(_RESTARTS), str(_IDLE))
+        self.report.keeper({**found, "looks": self.stand.script("look.py")})
+        gone = {"name": "breakwater.docker.keeper"}
+        self.stand.play([{"ansible.builtin.include_role": gone, "vars": {"breakwater_keeper_state": "absent"}}])
+
     def _case(
         self,
         what: str,
@@ -184,6 +206,7 @@ def main() -> int:
         "whole": Bench.whole,
         "rules": Bench.rules,
         "policy": Bench.policy,
+        "keeper": Bench.keeper,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=cases, help="measure one case alone")

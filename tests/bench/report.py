@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from .stand import Sample
 
@@ -47,6 +48,7 @@ class Report:
         self._engine = engine
         self._rows: dict[tuple[str, str], Row] = {}
         self._floors: dict[str, Row] = {}
+        self._keeper: dict[str, Any] = {}
         self._speeds: dict[int, list[Mapping[str, float]]] = {}
 
     def add(self, case: str, way: str, role: str, sample: Sample) -> None:
@@ -60,6 +62,17 @@ class Report:
     def datapath(self, entries: int, speed: Mapping[str, float]) -> None:
         """One more look at how fast two containers talk under a policy of so many entries."""
         self._speeds.setdefault(entries, []).append(speed)
+
+    def keeper(self, found: Mapping[str, Any]) -> None:
+        """What a keeper takes: ``latencies`` and ``looks`` in milliseconds, what it costs while nothing happens."""
+        latencies, looks = sorted(found["latencies"]), sorted(found["looks"])
+        self._keeper = {
+            "restarts": len(latencies),
+            "latency_ms": {"median": median(latencies), "worst": latencies[-1]},
+            "look_ms": {"median": median(looks), "worst": looks[-1]},
+            "idle_cpu_seconds_per_hour": found["idle_cpu"],
+            "resident_mb": found["resident"],
+        }
 
     def speeds(self) -> list[dict[str, object]]:
         """The datapath by the number of entries: medians, per second, and as a share of what no policy leaves."""
@@ -97,7 +110,14 @@ class Report:
             f"{each['what']} with {each['entries']} entries: {each['per_second']:,} a second, {each['of_none']} of none"
             for each in self.speeds()
         ]
-        return "\n".join([told, *(["", "the datapath between two containers", *datapath] if datapath else [])])
+        keeper = [f"{key}: {json.dumps(each)}" for key, each in self._keeper.items()]
+        return "\n".join(
+            [
+                *([told] if self._rows else []),
+                *(["", "the datapath between two containers", *datapath] if datapath else []),
+                *(["", "a keeper of 100 containers", *keeper] if keeper else []),
+            ]
+        )
 
     def write(self) -> Path:
         """Write the run as JSON; the file's path. Seconds everywhere."""
@@ -111,7 +131,13 @@ class Report:
             cases.append({"case": case, "ping": floor.told(), "ways": told})
         RESULTS.mkdir(exist_ok=True)
         path = RESULTS / f"{now:%Y-%m-%dT%H%M%SZ}.json"
-        whole = {"date": f"{now:%Y-%m-%dT%H:%M:%SZ}", "engine": self._engine, "cases": cases, "datapath": self.speeds()}
+        whole: dict[str, object] = {
+            "date": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "engine": self._engine,
+            "cases": cases,
+            "datapath": self.speeds(),
+        }
+        whole["keeper"] = self._keeper
         path.write_text(json.dumps(whole, indent=2) + "\n")
         return path
 

@@ -87,9 +87,9 @@ class Scene:
         return {"destination": f"10.200.{container}.{16 * index}/28", "gateway": _address(before, container)}
 
 
-def topology(**lists: Iterable[Mapping[str, Any]]) -> list[Task]:
+def topology(**options: Any) -> list[Task]:
     """One task of ours for all of it."""
-    return [{"breakwater.docker.topology": {"name": "bench", **{key: list(each) for key, each in lists.items()}}}]
+    return [{"breakwater.docker.topology": {"name": "bench", **options}}]
 
 
 def loop(module: str, items: Iterable[Mapping[str, Any]]) -> list[Task]:

@@ -24,6 +24,7 @@ _FLEET, _HOST = "bench", "forky"
 _AT_ONCE = "4"
 _CHANGED = re.compile(r"\bchanged=(\d+)")
 _EMPTY = """
+systemctl stop breakwater-keeper
 docker ps -aq | xargs -r docker rm -f
 docker network prune -f
 rm -rf /etc/breakwater /var/lib/breakwater
@@ -74,8 +75,11 @@ class Stand:
     def bare(self, networks: Iterable[Any] = (), connections: Iterable[Any] = ()) -> Sample:
         """The engine's own time for the same things: bare SDK calls on the host."""
         order = json.dumps({"networks": list(networks), "connections": list(connections)})
-        script = Path(__file__).with_name("bare.py").read_text()
-        return Sample(float(self.run("python3", "-", order, given=script)))
+        return Sample(float(self.script("bare.py", order)))
+
+    def script(self, name: str, *argv: str) -> Any:
+        """What a script beside this file prints on the host, which is JSON."""
+        return json.loads(self.run("python3", "-", *argv, given=Path(__file__).with_name(name).read_text()))
 
     def datapath(self, client: str, server: str, network: str) -> dict[str, float]:
         """Requests, echoes and bytes per second between two containers of a network."""
@@ -83,8 +87,7 @@ class Stand:
         pids = [self.run(*look, each).strip() for each in (client, server)]
         where = f'{{{{(index .NetworkSettings.Networks "{network}").IPAddress}}}}'
         address = self.run("docker", "inspect", "--format", where, server).strip()
-        script = Path(__file__).with_name("datapath.py").read_text()
-        found: dict[str, float] = json.loads(self.run("python3", "-", *pids, address, given=script))
+        found: dict[str, float] = self.script("datapath.py", *pids, address)
         return found
 
     def furnish(self, scene: Scene, networks: bool = False, on: str = "bridge") -> None:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,32 @@ class LabHost:
             raise Failed(result)
         return result
 
+    def play(self, role: str, *options: str, **variables: Any) -> int:
+        """Run a role of the collection, its variables without their prefix; how many tasks have changed something."""
+        roles = [{"role": f"breakwater.docker.{role}"}]
+        play = {"hosts": self.name, "become": True, "gather_facts": False, "roles": roles}
+        told = json.dumps({f"breakwater_{role}_{name}": value for name, value in variables.items()})
+        environment = {
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
+            **os.environ,
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        }
+        with tempfile.NamedTemporaryFile("w", suffix=".yml") as playbook:
+            json.dump([play], playbook)
+            playbook.flush()
+            argv = ["ansible-playbook", f"--inventory={self.inventory}", "--extra-vars", told, *options, playbook.name]
+            ran = subprocess.run(
+                argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+            )
+        assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr
+        (counted,) = json.loads(ran.stdout)["stats"].values()
+        return int(counted["changed"])
+
+    @property
+    def inventory(self) -> Path:
+        """What Ansible reaches it by."""
+        return ROOT / ".lab" / _fleet() / "inventory.yml"
+
     def wipe(self) -> None:
         """Back to an empty engine: nothing of a former test is left."""
         self.run("sh", "-c", _WIPE)
@@ -141,6 +168,11 @@ class Machine(LabHost):
         """The command that runs ``argv`` on the machine, as root."""
         return [sys.executable, str(LAB), "vm-exec", "--", *argv]
 
+    @property
+    def inventory(self) -> Path:
+        """What Ansible reaches it by."""
+        return ROOT / ".lab" / self.name / "inventory.yml"
+
     def reboot(self) -> None:
         """Shut down and boot: what is not on its disk is gone."""
         subprocess.run([sys.executable, str(LAB), "vm-reboot"], check=True)
@@ -160,9 +192,13 @@ def _source(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if "__pycache__" in member.name or member.name.endswith(".pyc") else member
 
 
+def _fleet() -> str:
+    return os.environ.get("BREAKWATER_FLEET", "test")
+
+
 def fleet() -> list[LabHost]:
     """The standing hosts of the fleet that BREAKWATER_FLEET names (``test``), or the one of BREAKWATER_HOST."""
-    name = os.environ.get("BREAKWATER_FLEET", "test")
+    name = _fleet()
     names = subprocess.run(
         ["docker", "ps", "--filter", f"label=breakwater.lab={name}", "--format", "{{.Names}}"],
         capture_output=True,
