@@ -52,11 +52,8 @@ def play(playbook: str, *options: str, keeper: bool = False) -> Run:
 def _done(result: dict[str, Any]) -> list[str]:
     """The steps of a topology, and the containers that were started or removed."""
     steps = [json.dumps(step, sort_keys=True) for step in result.get("steps", ())]
-    containers = [
-        f"container {each['invocation']['module_args']['name']} {each['invocation']['module_args']['state']}"
-        for each in result.get("results", ())
-        if each.get("changed")
-    ]
+    changed = [each["invocation"]["module_args"] for each in result.get("results", ()) if each.get("changed")]
+    containers = [f"container {each['name']} {each['state']}" for each in changed if "image" in each]
     return steps + containers
 
 

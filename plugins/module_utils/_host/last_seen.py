@@ -11,14 +11,13 @@ from typing import Any
 from .._model.engine import Engine
 from .._model.errors import HostError
 from . import files
-from .engine import DockerEngine
 
 PATH = Path("/var/lib/breakwater/engine.json")
 
 
-def keep(engine: DockerEngine) -> None:
+def keep(identity: Mapping[str, Any], networks: Iterable[Mapping[str, Any]]) -> None:
     """Write down what will be known of the engine when it does not run."""
-    files.write_changed(PATH, {**engine.identity(), "networks": engine.networks()})
+    files.write_changed(PATH, {**identity, "networks": list(networks)})
 
 
 def live_restore() -> bool:

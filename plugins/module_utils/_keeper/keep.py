@@ -52,6 +52,7 @@ class _Keeper:
         self._heals = heals
         self._metrics = metrics
         self._engine: DockerEngine | None = None
+        self._identity: dict[str, Any] = {}
         self._record = Record("heal" if heals else "report", every, engine="has not answered yet")
 
     def look(self, wakes: list[Wake]) -> None:
@@ -63,7 +64,7 @@ class _Keeper:
             self._look(self._engine, wakes)
         try:
             if self._engine is not None:
-                last_seen.keep(self._engine)
+                last_seen.keep(self._identity, self._engine.networks())
             self._record.write(self._metrics)
         except HostError as problem:
             error(str(problem))
@@ -72,7 +73,10 @@ class _Keeper:
         """The engine has come, or gone."""
         self._engine = None
         try:
-            self._engine = None if trouble else DockerEngine(self._where)
+            if not trouble:
+                engine = DockerEngine(self._where)
+                self._identity = engine.identity()
+                self._engine = engine
         except HostError as problem:
             trouble = str(problem)
         self._record.engine = trouble
