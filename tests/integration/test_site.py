@@ -87,6 +87,7 @@ def site() -> Iterator[Site]:
     hosts = fleet()
     for each in hosts:
         each.wipe()
+        each.play("keeper", state="absent")
     foreseen = play("site", "--check", "--diff")
     untouched = [traces(each) for each in hosts]
     first = play("site")
