@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.breakwater.docker.plugins.modules import connection, firewall, network, policy, route
+from ansible_collections.breakwater.docker.plugins.modules import connection, firewall, network, policy, route, sysctl
 
 _LISTS: dict[str, tuple[str, list[str]]] = {
     "networks": (
@@ -31,6 +31,13 @@ _LISTS: dict[str, tuple[str, list[str]]] = {
         [
             "The networks of containers, each with the options of M(breakwater.docker.connection).",
             "Containers may swap their addresses, or take what another one gives up.",
+        ],
+    ),
+    "sysctls": (
+        sysctl.DOCUMENTATION,
+        [
+            "Kernel parameters of the host and of containers, each with the options of M(breakwater.docker.sysctl).",
+            "One that the topology has set, and that is declared no more, is given back by O(prune=true).",
         ],
     ),
     "routes": (
@@ -95,7 +102,7 @@ def _policy_alone() -> str:
 
 
 class ModuleDocFragment:
-    """The options `networks`, `connections`, `routes`, `rules` and `policy`; of the last alone with ``.policy``."""
+    """The options of a topology that are lists, `rules` and `policy`; the last alone with ``.policy``."""
 
     # Annotated, for ansible-test reads what is assigned otherwise without running it.
     DOCUMENTATION: str = _documentation()

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from .._model.errors import HostError
 from .._model.world import BridgeFilter
-from . import files
+from . import files, sysctl
 from .command import run
 
 _KEYS = {4: "net.bridge.bridge-nf-call-iptables", 6: "net.bridge.bridge-nf-call-ip6tables"}
-_LIVE = Path("/proc/sys")
 _MODULES = Path("/etc/modules-load.d/breakwater.conf")
 _SYSCTLS = Path("/etc/sysctl.d/60-breakwater-bridge.conf")
 _FORMER = "# Before, {} was {}."
@@ -31,7 +30,7 @@ def observed() -> BridgeFilter:
 
 def versions() -> frozenset[int]:
     """The IP versions of which br_netfilter shows the packet filter what passes a bridge."""
-    return frozenset(version for version, key in _KEYS.items() if _value(key) == "1")
+    return frozenset(version for version, key in _KEYS.items() if sysctl.read(key) == "1")
 
 
 def has_conntrack() -> bool:
@@ -48,21 +47,21 @@ def enable() -> None:
     former = _former()
     if former is None:
         former = versions()
-    if any(_value(key) is None for key in _KEYS.values()):
+    if any(sysctl.read(key) is None for key in _KEYS.values()):
         run(["modprobe", "br_netfilter"])
     lines = [f"{key} = 1\n{_FORMER.format(key, int(version in former))}\n" for version, key in _KEYS.items()]
     files.write_text(_SYSCTLS, "".join(lines))
     files.write_text(_MODULES, "br_netfilter\n")
     for key in _KEYS.values():
-        _set(key, "1")
+        sysctl.write(key, "1")
 
 
 def restore() -> None:
     """Have br_netfilter show what it did before ``enable``. The module stays: nobody knows who needs it meanwhile."""
     former = _former() or frozenset()
     for version, key in _KEYS.items():
-        if _value(key) is not None:
-            _set(key, str(int(version in former)))
+        if sysctl.read(key) is not None:
+            sysctl.write(key, str(int(version in former)))
     files.remove(_MODULES)
     files.remove(_SYSCTLS)
 
@@ -74,21 +73,3 @@ def _former() -> frozenset[int] | None:
     except FileNotFoundError:
         return None
     return frozenset(version for version, key in _KEYS.items() if _FORMER.format(key, 1) in text)
-
-
-def _value(key: str) -> str | None:
-    try:
-        return _path(key).read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return None
-
-
-def _set(key: str, value: str) -> None:
-    try:
-        _path(key).write_text(f"{value}\n", encoding="ascii")
-    except OSError as error:
-        raise HostError(f"{key} could not be set to {value}: {error.strerror}") from error
-
-
-def _path(key: str) -> Path:
-    return _LIVE / key.replace(".", "/")

@@ -18,6 +18,7 @@ from .._model.ipam import Pool
 from .._model.journal import Journal
 from .._model.network import Definition, LiveNetwork
 from .._model.route import LiveRoute
+from .._model.sysctl import Parameter
 from .._model.topology import Memory
 
 TOPOLOGIES = Path("/etc/breakwater")
@@ -42,6 +43,7 @@ class Memories(Mapping[str, Memory]):
                 frozenset((container, (key[0], key[1], key[2])) for container, key in found["made"]["routes"]),
                 frozenset(str(network) for network in found["made"].get("networks", ())),
                 frozenset(str(each) for each in found["made"].get("filters", ())),
+                frozenset((owner, Parameter(*key)) for owner, key in found["made"].get("sysctls", ())),
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise garbled(path) from error
@@ -106,6 +108,7 @@ def remember(topology: str, memory: Memory | None) -> None:
         "routes": sorted(memory.routes),
         "networks": sorted(memory.networks),
         "filters": sorted(memory.filters),
+        "sysctls": sorted(memory.sysctls),
     }
     for path in paths:
         _write(path, {"declared": memory.declared, "made": made})

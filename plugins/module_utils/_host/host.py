@@ -22,17 +22,33 @@ from .._model.step import (
     KeepJournal,
     Remember,
     RemoveNetwork,
+    RestoreSysctl,
     SetBridgeFilter,
     SetMac,
     SetPassages,
     SetPolicy,
     SetRoute,
     SetRuleset,
+    SetSysctl,
     Step,
 )
+from .._model.sysctl import HOST
 from .._model.topology import Memory
 from .._model.world import HostPrefix, Scope, World
-from . import bridge_filter, connection, files, firewall, lock, namespace, network, passage, policy, route, session
+from . import (
+    bridge_filter,
+    connection,
+    files,
+    firewall,
+    lock,
+    namespace,
+    network,
+    passage,
+    policy,
+    route,
+    session,
+    sysctl,
+)
 from .engine import EngineApi
 
 _SWARM_SECONDS = 10
@@ -66,6 +82,7 @@ class Host:
             residents={each["Id"]: connection.listed(each) for each in listed},
             routes=route.NamespaceRoutes(namespaces),
             macs=namespace.Macs(namespaces),
+            sysctls=sysctl.Spaces(lazily, namespaces),
             prefixes=_HostPrefixes(),
             journals=files.Journals(),
             passages=passage.Passages(networks.values()),
@@ -100,6 +117,8 @@ class Host:
             self._engine.disconnect(action.network, action.container_id)
         elif isinstance(action, (SetRoute, DeleteRoute)):
             self._route(action)
+        elif isinstance(action, (SetSysctl, RestoreSysctl)):
+            self._sysctl(action)
         elif isinstance(action, SetMac):
             namespace.set_mac(self._running(action.container_id, action.container), action.network, action.mac)
         elif isinstance(action, SetPassages):
@@ -166,6 +185,12 @@ class Host:
                     f" has no address on network '{action.route.network}'"
                 )
         route.apply(action, container, gateway)
+
+    def _sysctl(self, action: SetSysctl | RestoreSysctl) -> None:
+        container = None if action.container_id == HOST else self._container(action.container_id)
+        if container is None and action.container_id != HOST:
+            raise HostError(f"container '{action.container}' is gone")
+        sysctl.apply(action, container, lambda: (each["Id"] for each in self._engine.containers()))
 
     def _resolved(self, sets: Mapping[str, frozenset[Element]]) -> dict[str, frozenset[str]]:
         """The members of sets, those that the engine has drawn meanwhile among them."""

@@ -68,6 +68,17 @@ class HostError(BreakwaterError):
     """The host, its engine or one of its tools refused, failed or did not answer."""
 
 
+class Rejected(HostError):
+    """The kernel refused a declared value; ``field`` is its path."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}" if field else problem)
+        self.field = field
+
+    def result(self) -> dict[str, Any]:
+        return {"field": self.field}
+
+
 class Interrupted(HostError):
     """A step failed; ``done`` are the changes made before it and ``undone`` those that took them back."""
 
@@ -77,7 +88,8 @@ class Interrupted(HostError):
         self.undone = list(undone)
 
     def result(self) -> dict[str, Any]:
-        return {"changed": bool(self.done), "done": self.done, "undone": self.undone}
+        cause = self.__cause__.result() if isinstance(self.__cause__, BreakwaterError) else {}
+        return {**cause, "changed": bool(self.done), "done": self.done, "undone": self.undone}
 
 
 class Differs(BreakwaterError):

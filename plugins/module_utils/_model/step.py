@@ -15,6 +15,7 @@ from .network import Definition, LiveNetwork
 from .passage import Passage
 from .policy import Table
 from .route import LiveRoute
+from .sysctl import Parameter
 from .topology import Memory
 
 
@@ -77,6 +78,31 @@ class DeleteRoute:
 
 
 @dataclass(frozen=True)
+class SetSysctl:
+    """Set a kernel parameter of a container, or of the host and there for the next boot, too.
+
+    ``module`` is the kernel module that it comes with, ``path`` the field that declares it.
+    """
+
+    container_id: str
+    container: str
+    key: Parameter
+    value: str
+    module: str = ""
+    path: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class RestoreSysctl:
+    """Let go of a kernel parameter that we have set: it gets ``value``, or stays as it is."""
+
+    container_id: str
+    container: str
+    key: Parameter
+    value: str | None
+
+
+@dataclass(frozen=True)
 class KeepJournal:
     journal: Journal
 
@@ -133,6 +159,8 @@ Action = Union[
     SetMac,
     SetRoute,
     DeleteRoute,
+    SetSysctl,
+    RestoreSysctl,
     KeepJournal,
     DropJournal,
     SetPassages,

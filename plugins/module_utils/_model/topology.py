@@ -13,6 +13,7 @@ from . import firewall
 from . import network as networks
 from . import policy as policies
 from . import route as routes
+from . import sysctl as sysctls
 from .connection import Connection
 from .errors import DeclarationError
 from .firewall import Rule
@@ -20,12 +21,14 @@ from .name import check_name
 from .network import Network
 from .policy import Policy
 from .route import Key, Routes
+from .sysctl import Parameter, Sysctls
 
 SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "networks": {"type": "list", "elements": "dict", "options": networks.SPEC, "default": []},
     "connections": {"type": "list", "elements": "dict", "options": connections.SPEC, "default": []},
+    "sysctls": {"type": "list", "elements": "dict", "options": sysctls.SPEC, "default": []},
     "routes": {"type": "list", "elements": "dict", "options": routes.SPEC, "default": []},
     "policy": {"type": "dict", "options": policies.POLICY_SPEC},
     "rules": {"type": "list", "elements": "dict", "options": firewall.RULE_SPEC},
@@ -50,6 +53,8 @@ class Memory:
     networks: frozenset[str] = frozenset()
     filters: frozenset[str] = frozenset()
     """Of the packet filter: ``policy``."""
+    sysctls: frozenset[tuple[str, Parameter]] = frozenset()
+    """The kernel parameters that it set, each with its container's name, which is empty for the host."""
 
     @property
     def declared_connections(self) -> frozenset[tuple[str, str]]:
@@ -76,6 +81,7 @@ class Topology:
     networks: tuple[Network, ...] = ()
     connections: tuple[Connection, ...] = ()
     routes: tuple[Routes, ...] = ()
+    sysctls: tuple[Sysctls, ...] = ()
     policy: Policy | None = None
     rules: tuple[Rule, ...] | None = None
     prune: bool = False
@@ -95,12 +101,13 @@ class Topology:
             networks=tuple(Network.read(each, f"networks[{n}]") for n, each in enumerate(args["networks"])),
             connections=tuple(Connection.read(each, f"connections[{n}]") for n, each in enumerate(args["connections"])),
             routes=tuple(Routes.read(each, f"routes[{n}]") for n, each in enumerate(args["routes"])),
+            sysctls=tuple(Sysctls.read(each, f"sysctls[{n}]") for n, each in enumerate(args["sysctls"])),
             policy=Policy.read(args["policy"], "policy", name) if args["policy"] else None,
             rules=None if args["rules"] is None else firewall.read_rules(args["rules"]),
             prune=args["prune"],
             missing_containers=args["missing_containers"],
             expected_containers=tuple(args["expected_containers"]),
-            arguments={key: args[key] for key in ("networks", "connections", "routes", "policy", "rules")},
+            arguments={key: args[key] for key in ("networks", "connections", "sysctls", "routes", "policy", "rules")},
         )
         topology._check()
         return topology
@@ -126,6 +133,14 @@ class Topology:
         _once("network", ((each.name, each.at("name")) for each in self.networks))
         _once("container", ((each.container, each.at("container")) for each in self.connections))
         _once("container", ((each.container, each.at("container")) for each in self.routes))
+        _once(
+            "kernel parameter",
+            (
+                (f"{each.key} in {item.container}" if item.container else str(each.key), each.path)
+                for item in self.sysctls
+                for each in item.settings
+            ),
+        )
         taken: dict[tuple[str, str], str] = {}
         gone = {each.name: each.at("state") for each in self.networks if each.state == "absent"}
         for connection in self.connections:

@@ -18,6 +18,7 @@ from .passage import Passage
 from .policy import Table
 from .route import LiveRoute
 from .spec import near
+from .sysctl import Space
 from .topology import Memory
 
 
@@ -67,6 +68,8 @@ class World:
     routes: Mapping[str, tuple[LiveRoute, ...]] = field(default_factory=dict)
     macs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The MAC addresses that running containers use, by full ID and then by network: the engine may not know."""
+    sysctls: Mapping[str, Space] = field(default_factory=dict)
+    """By full ID, and the host's own."""
     prefixes: Iterable[HostPrefix] = ()
     journals: Mapping[str, Journal] = field(default_factory=dict)
     passages: Mapping[str, tuple[Passage, ...]] = field(default_factory=dict)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -21,16 +21,20 @@ from .._model.step import (
     Plan,
     Remember,
     RemoveNetwork,
+    RestoreSysctl,
     SetBridgeFilter,
     SetMac,
     SetPassages,
     SetPolicy,
     SetRoute,
     SetRuleset,
+    SetSysctl,
     Step,
 )
+from .._model.sysctl import HOST, Kept, Live, Parameter, Space
 from .._model.world import World
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 
@@ -69,9 +73,9 @@ def _after(world: World, step: Step) -> World:
     if isinstance(action, (Connect, Disconnect)) and action.container_id not in world.containers:
         return world  # the plan was made for a container that the play has yet to start
     if isinstance(action, Connect):
-        return _connected(world, action)
+        return _without_interface(_connected(world, action), action)
     if isinstance(action, Disconnect):
-        return _disconnected(world, action)
+        return _without_interface(_disconnected(world, action), action)
     if isinstance(action, SetMac):
         macs = {**world.macs.get(action.container_id, {}), action.network: action.mac}
         return replace(world, macs=_with(world.macs, action.container_id, macs))
@@ -80,6 +84,8 @@ def _after(world: World, step: Step) -> World:
         if isinstance(action, SetRoute):
             routes.append(action.route)
         return replace(world, routes=_with(world.routes, action.container_id, tuple(routes)))
+    if isinstance(action, (SetSysctl, RestoreSysctl)):
+        return _tuned(world, action)
     if isinstance(action, KeepJournal):
         journal = action.journal
         return replace(world, journals={**world.journals, journal.network.name: journal})
@@ -153,6 +159,46 @@ def _disconnected(world: World, action: Disconnect) -> World:
     return replace(world, routes=_with(world.routes, container.id, left))
 
 
+def _without_interface(world: World, action: Connect | Disconnect) -> World:
+    """What was set for the interface is gone with it."""
+    space = world.sysctls.get(action.container_id, Space())
+    fresh = replace(space, live=_Faded(space.live, action.network), fresh=space.fresh | {action.network})
+    return replace(world, sysctls=_with(world.sysctls, action.container_id, fresh))
+
+
+def _tuned(world: World, action: SetSysctl | RestoreSysctl) -> World:
+    owner, key = action.container_id, action.key
+    space = world.sysctls.get(owner, Space())
+    live = space.live.get(key, Live())
+    kept, boot, modules = _without(space.kept, key), _without(space.drop_in, key.name), space.modules
+    if action.value is not None:
+        space = replace(space, live=_with(space.live, key, replace(live, value=action.value)))
+    if isinstance(action, SetSysctl):
+        former = space.kept[key].former if key in space.kept else live.value
+        kept[key] = Kept(former, action.value, action.value)
+        if owner == HOST:
+            boot[key.name], modules = action.value, modules | ({action.module} - {""})
+    return replace(world, sysctls=_with(world.sysctls, owner, replace(space, kept=kept, drop_in=boot, modules=modules)))
+
+
+class _Faded(Mapping[Parameter, Live]):
+    """What is left of ``live`` once the interface on ``network`` is another one."""
+
+    def __init__(self, live: Mapping[Parameter, Live], network: str) -> None:
+        self._live, self._network = live, network
+
+    def __getitem__(self, key: Parameter) -> Live:
+        if key.network == self._network:
+            raise KeyError(key)
+        return self._live[key]
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return (each for each in self._live if each.network != self._network)
+
+    def __len__(self) -> int:
+        return sum(1 for _each in self)
+
+
 def _remembered(world: World, action: Remember) -> World:
     rest = _without(world.memories, action.topology)
     return replace(world, memories={**rest, action.topology: action.memory} if action.memory else rest)
@@ -188,11 +234,11 @@ def without_container(world: World, container: Container) -> World:
     )
 
 
-def _with(mapping: Mapping[str, V], key: str, value: V) -> Mapping[str, V]:
+def _with(mapping: Mapping[K, V], key: K, value: V) -> Mapping[K, V]:
     # One layer above, never a copy: a copy would look at every container of a lazy mapping.
     changed, below = mapping.maps if isinstance(mapping, ChainMap) else ({}, mapping)
     return ChainMap({**changed, key: value}, below)  # type: ignore[arg-type]
 
 
-def _without(mapping: Mapping[str, V], key: str) -> dict[str, V]:
+def _without(mapping: Mapping[K, V], key: K) -> dict[K, V]:
     return {each: value for each, value in mapping.items() if each != key}

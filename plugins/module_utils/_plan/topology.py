@@ -14,9 +14,10 @@ from .._model.firewall import Firewall
 from .._model.network import Network
 from .._model.route import Key, LiveRoute
 from .._model.step import Connect, CreateNetwork, Pending, Plan, Remember, SetRoute, Step
+from .._model.sysctl import Parameter
 from .._model.topology import Memory, Topology
 from .._model.world import Scope, World
-from . import connection, firewall, network, passage, policy, route, words
+from . import connection, firewall, network, passage, policy, route, sysctl, words
 from .predict import Draft, after, with_container, without_container
 
 
@@ -30,7 +31,7 @@ def plan(topology: Topology, world: World) -> Plan:
     draft += _closing(topology, after(world, draft.steps))
     made = future = _assumed(topology, after(world, draft.steps))
     moves = Plan()
-    for part in (_connections, _prune, _routes, _policy):
+    for part in (_connections, _prune, _sysctls, _routes, _policy):
         found = part(topology, future)
         moves += found
         future = after(future, found.steps)
@@ -56,8 +57,12 @@ def scope(topology: Topology) -> Scope:
     members = {each for declared in topology.networks for each in declared.connected or ()}
     gateways = {each.via for declared in topology.routes for each in declared.routes if each.via}
     return Scope(
-        containers=frozenset(members | gateways | {each.container for each in topology.connections}),
-        routed=frozenset(each.container for each in topology.routes),
+        containers=frozenset(members | gateways | {each.container for each in topology.connections}).union(
+            *(sysctl.scope(each).containers for each in topology.sysctls)
+        ),
+        routed=frozenset(each.container for each in topology.routes).union(
+            *(sysctl.scope(each).routed for each in topology.sysctls)
+        ),
     )
 
 
@@ -129,6 +134,14 @@ def _swapped(topology: Topology, world: World) -> dict[tuple[str, str], connecti
         if others & set(endpoint_now.addresses):
             found[container_id, name] = connection.Former(endpoint_now, connection.routes_by(container, name, world))
     return found
+
+
+def _sysctls(topology: Topology, world: World) -> Plan:
+    draft = Draft(world)
+    for each in topology.sysctls:
+        what = f"sysctls of {each.container}"
+        draft.add(_waiting(topology, what, partial(sysctl.plan, each, draft.world)))
+    return draft.plan
 
 
 def _routes(topology: Topology, world: World) -> Plan:
@@ -291,6 +304,7 @@ def _prune(topology: Topology, world: World) -> Plan:
         return Plan()
     wanted = _declared(topology, world)
     steps = _stale_routes(memory.routes - wanted.routes, world)
+    steps += _stale_sysctls(topology, memory.sysctls - wanted.sysctls, world)
     now = after(world, steps)
     gone = [each for each in world.networks.values() if _is_ours(topology, each.name, world)]
     gone = [each for each in gone if each.name not in {declared.name for declared in topology.networks}]
@@ -347,6 +361,16 @@ def _stale_routes(stale: Iterable[tuple[str, Key]], world: World) -> list[Step]:
     return steps
 
 
+def _stale_sysctls(topology: Topology, stale: Iterable[tuple[str, Parameter]], world: World) -> list[Step]:
+    others = {one for name, each in world.memories.items() if name != topology.name for one in each.sysctls}
+    steps: list[Step] = []
+    for name, key in sorted({*stale} - others):
+        container = world.container(name) if name else None
+        if container is not None or not name:
+            steps.extend(sysctl.release(sysctl.Place.of(container, world), key, world).steps)
+    return steps
+
+
 def _removal(topology: Topology, world: World) -> Plan:
     """Everything that ``topology`` made goes, and its memory last."""
     emptied = Topology(topology.name, prune=True)
@@ -387,6 +411,12 @@ def _declared(topology: Topology, world: World) -> Memory:
         frozenset(
             (named(each.container), r.key) for each in topology.routes for r in each.routes if r.state == "present"
         ),
+        sysctls=frozenset(
+            (named(each.container) if each.container else "", Parameter(s.key.name, network_named(s.key.network)))
+            for each in topology.sysctls
+            for s in each.settings
+            if s.value is not None
+        ),
     )
 
 
@@ -416,6 +446,8 @@ def _memory(topology: Topology, steps: Iterable[Step], world: World, future: Wor
         ),
         frozenset(each for each in made.networks if world.network(each) is not None) | _cast(steps, world),
         _filters(topology, made, future),
+        frozenset(each for each in made.sysctls if each in declared.sysctls or _is_kept(each, world))
+        | frozenset(each for each in declared.sysctls if _is_kept(each, future)),
     )
 
 
@@ -452,6 +484,13 @@ def _is_attached(pair: tuple[str, str], world: World) -> bool:
     journal = world.journals.get(pair[1])
     owed = journal.endpoints if journal else ()
     return container is not None and (pair[1] in container.endpoints or container.id in owed)
+
+
+def _is_kept(pair: tuple[str, Parameter], world: World) -> bool:
+    """Whether we have set the kernel parameter, and know what it was before."""
+    name, key = pair
+    container = world.container(name) if name else None
+    return (container is not None or not name) and sysctl.holds(sysctl.Place.of(container, world), key)
 
 
 def _is_routed(pair: tuple[str, Key], world: World) -> bool:

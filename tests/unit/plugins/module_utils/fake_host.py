@@ -27,6 +27,7 @@ from ansible_collections.breakwater.docker.plugins.modules import (
     policy,
     probe,
     route,
+    sysctl,
     topology,
     topology_info,
 )
@@ -41,6 +42,7 @@ _MODULES = {
     "policy": policy,
     "probe": probe,
     "route": route,
+    "sysctl": sysctl,
     "topology": topology,
     "topology_info": topology_info,
 }
