@@ -14,6 +14,7 @@ from unittest.mock import patch
 from ansible_collections.breakwater.docker.plugins.module_utils import _loop
 from ansible_collections.breakwater.docker.plugins.module_utils._host import bridge_filter, command, files, netlink
 from ansible_collections.breakwater.docker.plugins.module_utils._host import firewall as firewall_of_host
+from ansible_collections.breakwater.docker.plugins.module_utils._host import sysctl as sysctl_of_host
 from ansible_collections.breakwater.docker.plugins.module_utils._host.host import Host
 from ansible_collections.breakwater.docker.plugins.module_utils._model import spec
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import HostError
@@ -32,6 +33,7 @@ from ansible_collections.breakwater.docker.plugins.modules import (
     topology_info,
 )
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_engine import FakeEngine
+from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_sysctl import FakeProc
 
 _MODULES = {
     "connection": connection,
@@ -74,17 +76,15 @@ class FakeHost:
         self.engine = engine
         self.topologies = folder / "etc"
         self.journals = folder / "lib"
-        self.sysctls = folder / "proc"
-        self.bridge_filter({4: "1", 6: "1"})
+        self.sysctls = folder / "sysctl"
+        self.drop_in = folder / "sysctl.d" / "60-breakwater.conf"
 
     def bridge_filter(self, values: Mapping[int, str] | None = None) -> dict[int, str]:
         """The switches of br_netfilter by IP version, set to ``values`` if there are any."""
         keys = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
-        for version, value in (values or {}).items():
-            path = self.sysctls / keys[version]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"{value}\n", encoding="ascii")
-        return {version: (self.sysctls / key).read_text(encoding="ascii").strip() for version, key in keys.items()}
+        there = self.engine.kernel.host.sysctls
+        there.update({keys[version]: value for version, value in (values or {}).items()})
+        return {version: there[key] for version, key in keys.items()}
 
     def declared(self, module: str, args: Mapping[str, Any]) -> Any:
         """The declaration of the arguments as a user writes them."""
@@ -156,10 +156,18 @@ def fake_host(engine: FakeEngine) -> Iterator[FakeHost]:
         stack.enter_context(patch.object(files, "TOPOLOGIES", host.topologies))
         stack.enter_context(patch.object(files, "COPIES", host.topologies.parent / "copies"))
         stack.enter_context(patch.object(files, "JOURNALS", host.journals))
-        for name, path in (
-            ("_LIVE", host.sysctls),
-            ("_MODULES", host.journals.parent / "modules"),
-            ("_SYSCTLS", host.journals.parent / "sysctl"),
-        ):
-            stack.enter_context(patch.object(bridge_filter, name, path))
+        folder = host.journals.parent
+        stack.enter_context(patch.object(bridge_filter, "_MODULES", folder / "modules"))
+        stack.enter_context(patch.object(bridge_filter, "_SYSCTLS", folder / "bridges"))
+        proc = FakeProc(engine.kernel)
+        stack.enter_context(patch.object(sysctl_of_host, "setns", proc))
+        for name, path in {
+            "PROC": proc,
+            "KEPT": host.sysctls,
+            "DROP_IN": host.drop_in,
+            "MODULES": folder / "modules-load",
+            "LOADED": folder / "loaded",
+            "FOLDERS": (host.drop_in.parent,),
+        }.items():
+            stack.enter_context(patch.object(sysctl_of_host, name, path))
         yield host

@@ -22,6 +22,27 @@ from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_
 TYPES = {"unicast": 1, "blackhole": 6, "unreachable": 7, "prohibit": 8}
 KERNEL, BOOT = 2, 3
 MAIN = "254"
+SYSCTLS = {
+    "net/core/rmem_max": "212992",
+    "net/core/somaxconn": "4096",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv4/conf/default/accept_local": "0",
+    "net/ipv4/ip_forward": "0",
+    "net/ipv4/tcp_congestion_control": "cubic",
+    "net/ipv4/tcp_rmem": "4096\t131072\t6291456",
+    "net/ipv4/tcp_syn_retries": "6",
+    "kernel/shmmax": "18446744073692774399",
+    "kernel/domainname": "(none)",
+}
+"""What a namespace has for itself."""
+OF_MACHINE = {
+    "kernel/osrelease": "6.12.0",
+    "net/bridge/bridge-nf-call-ip6tables": "1",
+    "net/bridge/bridge-nf-call-iptables": "1",
+    "net/ipv4/route/flush": "",
+    "vm/swappiness": "60",
+}
 
 
 class ToolError(Exception):
@@ -63,6 +84,8 @@ class Link:
     name: str
     mac: str
     addresses: list[str] = field(default_factory=list)
+    sysctls: dict[str, str] = field(default_factory=lambda: {"rp_filter": "0", "accept_local": "0"})
+    """Below ``net/ipv4/conf``."""
 
     def seen(self) -> netlink.Link:
         """The link as netlink tells it."""
@@ -77,10 +100,12 @@ class Link:
 
 @dataclass
 class Namespace:
-    """The links and routes of one network namespace."""
+    """The links, the routes and the kernel parameters of one network namespace."""
 
     links: list[Link] = field(default_factory=lambda: [Link("lo", "00:00:00:00:00:00", ["127.0.0.1/8", "::1/128"])])
     routes: list[KernelRoute] = field(default_factory=list)
+    sysctls: dict[str, str] = field(default_factory=lambda: dict(SYSCTLS))
+    """By path, without those of an interface."""
 
     def plug(self, mac: str, addresses: Iterable[str]) -> str:
         """Add an interface with its addresses and the kernel's own routes; its name."""
@@ -232,7 +257,7 @@ class FakeKernel:
 
     def __init__(self, ip6tables: bool = True) -> None:
         self.namespaces: dict[int, Namespace] = {}
-        self.host = Namespace()
+        self.host = Namespace(sysctls={**SYSCTLS, **OF_MACHINE})
         self.host.plug("02:00:00:00:99:01", ["10.99.1.11/24", "fd99:1::11/64"])
         self.filters = {
             "iptables": {"raw": _raw(), "filter": _filter(docker=True)},
