@@ -76,7 +76,7 @@ class FakeFile:
     def write_text(self, text: str, **_options: str) -> None:
         if not self.is_file():
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", self.name)
-        if int((text.split() or "0")[0], 10) > _LIMITS.get(self.name, 1 << 40) if text[:1].isdigit() else False:
+        if self.name in _LIMITS and int(text) > _LIMITS[self.name]:
             raise OSError(errno.EINVAL, "Invalid argument", self.name)
         # The kernel reads numbers in any base, and shows them in one.
         self._home[self._key] = "\t".join(str(int(each, 16)) if each[:2] == "0x" else each for each in text.split())

@@ -30,6 +30,7 @@ def complaints(declared: Mapping[str, Any], engine: FakeEngine) -> list[str]:
         *(said for each in declared.get("networks", ()) for said in network(each, engine)),
         *(said for each in declared.get("connections", ()) for said in connection(each, engine)),
         *(said for each in declared.get("routes", ()) for said in routes(each, engine)),
+        *(said for each in declared.get("sysctls", ()) for said in sysctls(each, engine)),
     ]
 
 
@@ -166,6 +167,26 @@ def routes(wanted: Mapping[str, Any], engine: FakeEngine) -> Iterator[str]:
         )
 
 
+def sysctls(wanted: Mapping[str, Any], engine: FakeEngine) -> Iterator[str]:
+    """What is wrong with the kernel parameters of the host or of one container; nothing while it does not run."""
+    space = engine.kernel.host
+    container = _container(engine, wanted["container"]) if wanted.get("container") else None
+    if wanted.get("container"):
+        if container is None or not container.running:
+            return
+        space = engine.kernel.namespaces[container.pid]
+    if wanted.get("state") == "absent":
+        return  # what it was before, the picture of then knows
+    asked = [(key.replace(".", "/"), space.sysctls, value) for key, value in wanted["values"].items()]
+    for name, each in wanted.get("networks", {}).items() if container else ():
+        link = space.link(container.endpoints[name].interface or "") if container else None
+        asked += [(key.rsplit(".", 1)[1], link.sysctls, value) for key, value in each.items() if link]
+    for key, there, value in asked:
+        pairs = [(int(x), int(y, 0)) for x, y in zip(there[key].split(), str(value).split())]
+        if not all(x == y or (x > y and wanted.get("raise_only")) for x, y in pairs):
+            yield f"{wanted.get('container', 'the host')}: {key} is {there[key]}, not {value}"
+
+
 def _route(
     wanted: Mapping[str, Any], key: Any, live: KernelRoute, container: FakeContainer, engine: FakeEngine
 ) -> Iterator[str]:
@@ -251,11 +272,17 @@ def picture(engine: FakeEngine) -> dict[Any, Any]:
                 "mac": _mac(container, endpoint, engine),
             }
         if container.running:
+            space = engine.kernel.namespaces[container.pid]
+            seen.update({("sysctl", container.name, key): value for key, value in space.sysctls.items()})
+            for name, endpoint in container.endpoints.items():
+                for key, value in space.link(endpoint.interface).sysctls.items() if endpoint.interface else ():
+                    seen["sysctl", container.name, f"{key} on {name}"] = value
             names = {each.interface: name for name, each in container.endpoints.items() if each.interface}
             for line in engine.kernel.namespaces[container.pid].routes:
                 if line.protocol != KERNEL:
                     told = (line.type, line.gateway, names.get(line.dev or ""), line.onlink)
                     seen["route", container.name, line.key] = told
+    seen.update({("sysctl", "", key): value for key, value in engine.kernel.host.sysctls.items()})
     for tool, tables in engine.kernel.filters.items():
         for table, chains in tables.items():
             seen["filter", tool, table] = {

@@ -20,6 +20,11 @@ _NUMBERS = {name: n for n, name in enumerate((*OURS, *FOREIGN), 1)}
 _MTU = "com.docker.network.driver.mtu"
 _DESTINATIONS_6 = ("2001:db8:1::/48", "2001:db8:2::7/128", "::/0")
 _DESTINATIONS = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.7/32", "0.0.0.0/0")
+_PARAMETERS: dict[str, tuple[Any, ...]] = {
+    "net.ipv4.ip_forward": (0, 1, "0x1"),
+    "net.core.somaxconn": (128, 4096, 65535),
+    "net/ipv4/tcp_rmem": ("4096 131072 6291456", "8192 65536 16777216"),
+}
 
 
 def subnet(network: str, variant: int = 0) -> str:
@@ -309,6 +314,25 @@ def _routes(draw: st.DrawFn, name: str, on: dict[str, list[str]], plots: dict[st
 
 
 @st.composite
+def _sysctls(draw: st.DrawFn, name: str | None, networks: list[str]) -> dict[str, Any]:
+    """Kernel parameters of a container that is on ``networks``, or of the host."""
+    keys = draw(st.lists(st.sampled_from(sorted(_PARAMETERS)), unique=True, min_size=1, max_size=3))
+    told: dict[str, Any] = {"values": {each: draw(st.sampled_from(_PARAMETERS[each])) for each in keys}}
+    if name is not None:
+        told["container"] = name
+        told["networks"] = {
+            each: {"net.ipv4.conf.IFNAME.rp_filter": draw(st.sampled_from((0, 1, 2)))}
+            for each in networks
+            if draw(_seldom)
+        }
+    if draw(_rarely):
+        told["state"] = "absent"
+    elif "net.ipv4.ip_forward" not in keys and draw(_seldom):
+        told["raise_only"] = True
+    return told
+
+
+@st.composite
 def topologies(draw: st.DrawFn, scene: Scene, name: str = "shop", prune: bool | None = None) -> dict[str, Any]:
     """A topology that makes sense on ``scene`` most of the time, as a user writes it."""
     there = {each["Name"]: each for each in scene.networks}
@@ -333,10 +357,14 @@ def topologies(draw: st.DrawFn, scene: Scene, name: str = "shop", prune: bool | 
                 on[each] = sorted({*([] if told.get("exclusive") else on.get(each, [])), *listed})
     on = {each: [one for one in found if one in plots] for each, found in on.items()}
     routes = [draw(_routes(each, on, plots)) for each in sorted(on) if draw(_seldom)]
+    sysctls = [draw(_sysctls(each, on[each])) for each in sorted(on) if draw(_seldom)]
+    if draw(_seldom):
+        sysctls.append(draw(_sysctls(None, [])))
     return {
         "name": name,
         "networks": networks,
         "connections": connections,
+        "sysctls": sysctls,
         "routes": routes,
         "prune": draw(st.booleans()) if prune is None else prune,
     }

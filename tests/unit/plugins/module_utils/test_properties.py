@@ -19,6 +19,7 @@ from ansible_collections.breakwater.docker.plugins.module_utils._model.errors im
     Interrupted,
     Refused,
 )
+from ansible_collections.breakwater.docker.plugins.module_utils._model.sysctl import Space
 from ansible_collections.breakwater.docker.plugins.module_utils._model.world import World
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import topology as planner
 from ansible_collections.breakwater.docker.plugins.module_utils._plan.predict import after
@@ -94,7 +95,9 @@ def test_refusal_touches_nothing(situation: tuple[Scene, dict[str, Any]]) -> Non
             host.module("topology", topology)
         except (DeclarationError, Refused) as refusal:
             said = str(refusal)
-            assert said.split(":", maxsplit=1)[0].startswith(("networks[", "connections[", "routes[", "prune")), said
+            assert said.split(":", maxsplit=1)[0].startswith(
+                ("networks[", "connections[", "routes[", "sysctls[", "prune")
+            ), said
             assert "\n" not in said
             assert judge.picture(engine) == before
             assert not host.journals.exists()
@@ -109,7 +112,7 @@ def test_refusal_touches_nothing(situation: tuple[Scene, dict[str, Any]]) -> Non
 @cases(400)
 @given(situations(prune=False))
 def test_nothing_foreign_is_touched(situation: tuple[Scene, dict[str, Any]]) -> None:
-    """Networks, endpoints, routes and rules that nobody declared are as they were."""
+    """Networks, endpoints, routes, kernel parameters and rules that nobody declared are as they were."""
     scene, topology = situation
     engine = scene.build()
     before = judge.picture(engine)
@@ -250,7 +253,7 @@ def test_prune_takes_what_the_topology_made(situation: tuple[Scene, dict[str, An
         made = {key for key in between if key not in before}
         kept = {
             key: data.draw(st.lists(st.sampled_from(topology[key]), unique_by=id)) if topology[key] else []
-            for key in ("networks", "connections", "routes")
+            for key in ("networks", "connections", "sysctls", "routes")
         }
         smaller = {**settled({**topology, **kept}), "prune": True}
         with found_or_refused():
@@ -261,7 +264,9 @@ def test_prune_takes_what_the_topology_made(situation: tuple[Scene, dict[str, An
         for key in made:
             if key[0] in ("network", "endpoint", "route") and not declared(key) and once(key) and not is_default(key):
                 assert key not in now, key
-        for key in before:
+        for key, was in before.items():
+            if key[0] == "sysctl" and not declared(key) and key in now:
+                assert now[key] == was, key
             if key[0] in ("network", "endpoint", "container", "filter") and (not once(key) or not declared(key)):
                 assert key in now or key not in between, key
         assert host.module("topology", smaller, check=True)["steps"] == []
@@ -341,20 +346,19 @@ def test_modules_one_by_one(situation: tuple[Scene, dict[str, Any]]) -> None:
     scene, topology = situation
     engine = scene.build()
     with fake_host(engine) as host:
-        for module, key in (("network", "networks"), ("connection", "connections"), ("route", "routes")):
+        for module, key in (
+            ("network", "networks"),
+            ("connection", "connections"),
+            ("sysctl", "sysctls"),
+            ("route", "routes"),
+        ):
             for args in topology[key]:
                 try:
                     host.module(module, args)
                 except (DeclarationError, Refused):
                     continue
-                assert (
-                    list(
-                        getattr(judge, key.replace("networks", "network").rstrip("s") if key != "routes" else key)(
-                            args, engine
-                        )
-                    )
-                    == []
-                )
+                judged = getattr(judge, key if module in ("sysctl", "route") else module)
+                assert list(judged(args, engine)) == []
                 again = {**args, "recreate": "if_needed"} if args.get("recreate") == "always" else args
                 assert host.module(module, again, check=True)["steps"] == []
 
@@ -424,6 +428,14 @@ def touched_by(topology: Mapping[str, Any]) -> Callable[[Any], bool]:
         for each in topology["routes"]
         for one in each["routes"]
     }
+    tuned = {
+        (each.get("container", ""), name)
+        for each in topology["sysctls"]
+        for name in (
+            *(key.replace(".", "/") for key in each["values"]),
+            *(f"{key.rsplit('.', 1)[1]} on {on}" for on, keys_ in each.get("networks", {}).items() for key in keys_),
+        )
+    }
     detached = {each["container"] for each in topology["connections"] if each.get("state") == "absent"} | exclusive
 
     def declared(key: Any) -> bool:
@@ -431,6 +443,8 @@ def touched_by(topology: Mapping[str, Any]) -> Callable[[Any], bool]:
             return key[1] in networks
         if key[0] == "endpoint":
             return key[1:] in endpoints or key[1] in exclusive or key[2] in members | gone
+        if key[0] == "sysctl":
+            return key[1:] in tuned or (" on " in key[2] and declared(("endpoint", key[1], key[2].split(" on ")[1])))
         if key[0] == "route":
             return key[1:] in keys or key[1] in purged | detached or bool(gone | members)
         return False
@@ -527,6 +541,12 @@ def assert_agree(foreseen: World, seen: World) -> None:
                 assert set(endpoint.addresses) <= set(live_endpoint.addresses)
         lines = {each for each in foreseen.routes.get(container_id, ()) if not each.via and not each.is_default}
         assert {each for each in lines if each.protocol != 2} <= set(seen.routes.get(container_id, ()))
+    for owner in seen.sysctls:
+        imagined, real = foreseen.sysctls.get(owner, Space()), seen.sysctls[owner]
+        assert set(imagined.kept) == set(real.kept)
+        assert dict(imagined.drop_in) == dict(real.drop_in)
+        for key in real.kept if real.seen else ():
+            assert (imagined.live[key].value or "").split()[-1:] in ([real.live[key].value.split()[-1]], ["0x1"])
     assert foreseen.memories == dict(seen.memories)
     assert set(foreseen.journals) == set(seen.journals)
     assert dict(foreseen.passages) == dict(seen.passages)
