@@ -134,6 +134,14 @@ steps:
         live: "4096"
         drop_in: "4096"
       cuts: []
+volatile:
+  description:
+    - What would be gone after a restart or a reconnect of the container, with the reason.
+    - A keeper brings back what a topology declares, and not this.
+  returned: success
+  type: list
+  elements: str
+  sample: ["sysctls of gateway: gone when it restarts or is reconnected"]
 field:
   description: The path of the option that is wrong, or of the value that the kernel refuses.
   returned: on failure, where one option is to blame
@@ -147,9 +155,10 @@ done:
   sample: [set sysctl net.core.somaxconn]
 """
 
+from ansible_collections.breakwater.docker.plugins.module_utils._loop import Kind
 from ansible_collections.breakwater.docker.plugins.module_utils._model.sysctl import SPEC, Sysctls
-from ansible_collections.breakwater.docker.plugins.module_utils._plan import sysctl
-from ansible_collections.breakwater.docker.plugins.module_utils._run import Kind, run
+from ansible_collections.breakwater.docker.plugins.module_utils._plan import sysctl, volatile
+from ansible_collections.breakwater.docker.plugins.module_utils._run import run
 
 
 def main() -> None:
@@ -160,6 +169,7 @@ def main() -> None:
             sysctl.plan,
             sysctl.report,
             sysctl.scope,
+            volatile=volatile.of_sysctls,
             local=True,
         )
     )

@@ -17,29 +17,41 @@ FOUND = {"net.ipv4.tcp_keepalive_time": "7100", "net.core.somaxconn": "700", "ne
 
 
 @pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
-    """``gateway`` on ``front`` and ``back``, ``hosty`` on the host's network; the host as FOUND says."""
+def plain(host: LabHost) -> Iterator[Resident]:
+    """The host as FOUND says."""
     with resident(host) as found:
-        found.run("sh", "-c", f"rm -f {DROP_IN} /etc/sysctl.d/7*-test.conf")
-        for key, value in FOUND.items():
-            found.run("sysctl", "-qw", f"{key}={value}")
-        found.docker("network", "create", "--subnet", "10.70.1.0/24", "front")
-        found.docker("network", "create", "--subnet", "10.70.2.0/24", "back")
-        found.start("gateway", "--network", "front", "--sysctl", "net.ipv4.ip_forward=0")
-        found.docker("network", "connect", "back", "gateway")
+
+        def reset() -> None:
+            found.run("sh", "-c", f"rm -f {DROP_IN} /etc/sysctl.d/7*-test.conf")
+            found.run("sysctl", "-qw", *(f"{key}={value}" for key, value in FOUND.items()))
+
+        reset()
         yield found
-        for key, value in FOUND.items():
-            found.run("sysctl", "-qw", f"{key}={value}")
-        found.run("sh", "-c", f"rm -f {DROP_IN} /etc/sysctl.d/7*-test.conf")
+        reset()
+
+
+@pytest.fixture
+def lab(plain: Resident) -> Resident:
+    """The same with ``gateway`` on ``front`` and ``back``."""
+    plain.docker("network", "create", "--subnet", "10.70.1.0/24", "front")
+    plain.docker("network", "create", "--subnet", "10.70.2.0/24", "back")
+    plain.start("gateway", "--network", "front", "--sysctl", "net.ipv4.ip_forward=0")
+    plain.docker("network", "connect", "back", "gateway")
+    return plain
+
+
+def values(lab: LabHost, *keys: str, container: str = "") -> list[str]:
+    """What the kernel shows, with single blanks; in the namespaces of a container the host's own tool is run."""
+    inside = []
+    if container:
+        inside = ["nsenter", "-t", lab.docker("inspect", "-f", "{{.State.Pid}}", container), "-n", "-i", "-u"]
+    return [" ".join(line.split()) for line in lab.run(*inside, "sysctl", "-n", *keys).splitlines()]
 
 
 def value(lab: LabHost, key: str, container: str = "") -> str:
-    """What the kernel shows, with single blanks."""
-    argv = ["cat", f"/proc/sys/{key.replace('.', '/')}"]
-    if container:
-        pid = lab.docker("inspect", "-f", "{{.State.Pid}}", container)
-        argv = ["nsenter", "-t", pid, "-n", "-i", "-u", *argv]
-    return " ".join(lab.run(*argv).split())
+    """One of them."""
+    (found,) = values(lab, key, container=container)
+    return found
 
 
 def interface(lab: LabHost, container: str, subnet: str) -> str:
@@ -57,55 +69,54 @@ def at_boot(lab: LabHost) -> dict[str, str]:
 
 def look(lab: LabHost, *keys: str) -> Any:
     """The keys as they are, live and at boot."""
-    return [value(lab, each) for each in keys], at_boot(lab)
+    return values(lab, *keys), at_boot(lab)
 
 
-def test_host(lab: Resident) -> None:
+def test_host(plain: Resident) -> None:
     keys = ("net.ipv4.tcp_keepalive_time", "net.core.somaxconn", "net.ipv4.tcp_rmem")
     wanted = {keys[0]: 600, "net/core/somaxconn": "4096", keys[2]: "4096\t131072  6291456"}
-    result = lab.cycle("sysctl", lambda: look(lab, *keys), values=wanted)
+    result = plain.cycle("sysctl", lambda: look(plain, *keys), values=wanted)
     there = {keys[0]: "600", keys[1]: "4096", keys[2]: "4096 131072 6291456"}
-    assert look(lab, *keys) == (list(there.values()), there)
+    assert look(plain, *keys) == (list(there.values()), there)
     assert result["values"] == there
-    assert lab.run("stat", "-c", "%a %U", DROP_IN).split() == ["644", "root"]
-    assert lab.run("sh", "-c", f"stat -c '%a %U' {KEPT} {KEPT}/host.json").split() == ["700", "root", "600", "root"]
+    assert plain.run("stat", "-c", "%a %U", DROP_IN).split() == ["644", "root"]
+    assert plain.run("sh", "-c", f"stat -c '%a %U' {KEPT} {KEPT}/host.json").split() == ["700", "root", "600", "root"]
     # The drop-in is what the host's own tool takes, too.
-    lab.run("sysctl", "-qw", f"{keys[0]}=1", f"{keys[1]}=1")
-    lab.run("sysctl", "-qp", DROP_IN)
-    assert look(lab, *keys)[0] == list(there.values())
+    plain.run("sysctl", "-qw", f"{keys[0]}=1", f"{keys[1]}=1")
+    plain.run("sysctl", "-qp", DROP_IN)
+    assert look(plain, *keys)[0] == list(there.values())
     # What somebody has changed, live or in the file, is set again.
-    lab.run("sysctl", "-qw", f"{keys[1]}=1")
-    lab.run("sed", "-i", "/keepalive/d", DROP_IN)
-    assert len(lab.cycle("sysctl", lambda: look(lab, *keys), values=wanted)["steps"]) == 2
-    assert look(lab, *keys) == (list(there.values()), there)
-    lab.cycle("sysctl", lambda: look(lab, *keys), values={keys[1]: None}, state="absent")
-    assert look(lab, *keys) == (
+    plain.run("sysctl", "-qw", f"{keys[1]}=1")
+    plain.run("sed", "-i", "/keepalive/d", DROP_IN)
+    assert len(plain.cycle("sysctl", lambda: look(plain, *keys), values=wanted)["steps"]) == 2
+    assert look(plain, *keys) == (list(there.values()), there)
+    plain.cycle("sysctl", lambda: look(plain, *keys), values={keys[1]: None}, state="absent")
+    assert look(plain, *keys) == (
         ["600", FOUND[keys[1]], "4096 131072 6291456"],
         {k: there[k] for k in there if k != keys[1]},
     )
-    lab.cycle("sysctl", lambda: look(lab, *keys), values=dict.fromkeys(keys), state="absent")
-    assert look(lab, *keys) == ([FOUND[each] for each in keys], {})
-    assert lab.run("sh", "-c", f"ls {DROP_IN} {KEPT}/*; true") == ""
+    plain.cycle("sysctl", lambda: look(plain, *keys), values=dict.fromkeys(keys), state="absent")
+    assert look(plain, *keys) == ([FOUND[each] for each in keys], {})
+    assert plain.run("sh", "-c", f"ls {DROP_IN} {KEPT}/*; true") == ""
 
 
 def test_container(lab: Resident) -> None:
     keys = ("net.ipv4.ip_forward", "net.core.somaxconn", "kernel.shmmax", "fs.mqueue.msg_max", "kernel.domainname")
     wanted = dict(zip(keys, (1, 2222, 1048576, 64, "shop.example"), strict=True))
-    found = {each: value(lab, each, "gateway") for each in keys}
-    of_host = {each: value(lab, each) for each in keys}
+    found, of_host = values(lab, *keys, container="gateway"), values(lab, *keys)
     front = interface(lab, "gateway", "10.70.1.")
     back = interface(lab, "gateway", "10.70.2.")
     filters = [f"net.ipv4.conf.{each}.rp_filter" for each in (front, back)]
 
     def seen() -> list[str]:
-        return [value(lab, each, "gateway") for each in (*keys, *filters)]
+        return values(lab, *keys, *filters, container="gateway")
 
     before = seen()
     loose = {"front": {"net.ipv4.conf.IFNAME.rp_filter": 2}}
     result = lab.cycle("sysctl", seen, container="gateway", values=wanted, networks=loose)
     assert seen() == [*map(str, wanted.values()), "2", before[-1]]
     assert result["networks"] == {"front": {"net.ipv4.conf.IFNAME.rp_filter": "2"}}
-    assert {each: value(lab, each) for each in keys} == of_host and at_boot(lab) == {}
+    assert values(lab, *keys) == of_host and at_boot(lab) == {}
 
     # A reconnect gives another interface, a restart another namespace: what was set is told to be gone, and set again.
     lab.docker("network", "disconnect", "front", "gateway")
@@ -114,7 +125,7 @@ def test_container(lab: Resident) -> None:
     assert len(lab.cycle("sysctl", seen, container="gateway", values=wanted, networks=loose)["steps"]) == 1
     lab.docker("restart", "-t", "0", "gateway")
     filters = [f"net.ipv4.conf.{interface(lab, 'gateway', each)}.rp_filter" for each in ("10.70.1.", "10.70.2.")]
-    assert seen()[:-2] == list(found.values())
+    assert seen()[:-2] == found
     lab.cycle("sysctl", seen, container="gateway", values=wanted, networks=loose)
     assert seen()[:-1] == [*map(str, wanted.values()), "2"]
 
@@ -123,14 +134,14 @@ def test_container(lab: Resident) -> None:
     assert lab.run("ls", KEPT) == ""
 
 
-def test_raise_only(lab: Resident) -> None:
+def test_raise_only(plain: Resident) -> None:
     key, vector = "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_rmem"
 
     def seen() -> Any:
-        return look(lab, key, vector)
+        return look(plain, key, vector)
 
     def raised(number: int) -> None:
-        lab.cycle("sysctl", seen, values={key: number, vector: "8192 65536 6291456"}, raise_only=True)
+        plain.cycle("sysctl", seen, values={key: number, vector: "8192 65536 6291456"}, raise_only=True)
 
     raised(7000)
     assert seen() == ([FOUND[key], "8192 65536 6291456"], {vector: "8192 65536 6291456"})
@@ -138,24 +149,24 @@ def test_raise_only(lab: Resident) -> None:
     assert seen() == (["7300", "8192 65536 6291456"], {key: "7300", vector: "8192 65536 6291456"})
     raised(7200)  # it is ours
     assert seen()[0][0] == seen()[1][key] == "7200"
-    lab.run("sysctl", "-qw", f"{key}=7500")  # and now it is not
+    plain.run("sysctl", "-qw", f"{key}=7500")  # and now it is not
     raised(7100)
     assert seen() == (["7500", "8192 65536 6291456"], {vector: "8192 65536 6291456"})
-    lab.run("sysctl", "-qw", f"{key}={FOUND[key]}")
+    plain.run("sysctl", "-qw", f"{key}={FOUND[key]}")
     raised(7200)
     raised(7000)  # what was found is high enough
     assert seen() == ([FOUND[key], "8192 65536 6291456"], {vector: "8192 65536 6291456"})
 
 
-def test_another_file_comes_later(lab: Resident) -> None:
+def test_another_file_comes_later(plain: Resident) -> None:
     key = "net.core.somaxconn"
     other = "/etc/sysctl.d/70-test.conf"
-    lab.run("sh", "-c", f"echo '{key}=512' > {other}")
+    plain.run("sh", "-c", f"echo '{key}=512' > {other}")
     for check in (True, False):
-        warnings = str(lab.module("sysctl", check=check, values={key: 4096})["warnings"])
+        warnings = str(plain.module("sysctl", check=check, values={key: 4096})["warnings"])
         assert other in warnings and "512" in warnings
-    lab.run("sh", "-c", f"echo '{key}=4096' > {other}")
-    assert not lab.module("sysctl", values={key: 4096}).get("warnings")
+    plain.run("sh", "-c", f"echo '{key}=4096' > {other}")
+    assert not plain.module("sysctl", values={key: 4096}).get("warnings")
 
 
 REFUSED: tuple[tuple[dict[str, Any], str, str], ...] = (
@@ -235,7 +246,7 @@ def test_topology(lab: Resident) -> None:
     keys = ("net.ipv4.ip_forward", "net.ipv4.conf.all.rp_filter")
 
     def seen() -> Any:
-        return [value(lab, each, "gateway") for each in keys], look(lab, "net.core.somaxconn")
+        return values(lab, *keys, container="gateway"), look(lab, "net.core.somaxconn")
 
     before = seen()
     topology: dict[str, Any] = {

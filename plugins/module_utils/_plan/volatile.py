@@ -7,6 +7,7 @@ from __future__ import annotations
 from .._model.firewall import Firewall
 from .._model.policy import Policy
 from .._model.route import Routes
+from .._model.sysctl import Sysctls
 from .._model.topology import Topology
 from .._model.world import World
 
@@ -16,6 +17,13 @@ def of_routes(declared: Routes, _world: World) -> list[str]:
     if not any(each.state == "present" for each in declared.routes):
         return []
     return [f"routes in {declared.container}: gone when it restarts or is reconnected"]
+
+
+def of_sysctls(declared: Sysctls, _world: World) -> list[str]:
+    """Kernel parameters of a container: they go with its namespaces. The host has its own written down."""
+    if declared.container is None or declared.state == "absent":
+        return []
+    return [f"sysctls of {declared.container}: gone when it restarts or is reconnected"]
 
 
 def of_firewall(declared: Firewall, _world: World) -> list[str]:
@@ -37,6 +45,7 @@ def of_topology(declared: Topology, world: World) -> list[str]:
     if world.kept or declared.state == "absent":
         return []
     found = [each for routes in declared.routes for each in of_routes(routes, world)]
+    found += [each for sysctls in declared.sysctls for each in of_sysctls(sysctls, world)]
     if declared.rules:
         found += of_firewall(Firewall.of_topology(declared.name, declared.rules), world)
     return found + (of_policy(declared.policy, world) if declared.policy else [])
