@@ -70,6 +70,18 @@ def rule(action: str = "drop", **options: Any) -> dict[str, Any]:
     return {"rules": [{"action": action, **options}]}
 
 
+def tuned(container: str | None = "web", **values: Any) -> dict[str, Any]:
+    """A topology of one kernel parameter, its dots written as two underlines."""
+    item: dict[str, Any] = {"values": {key.replace("__", "."): value for key, value in values.items()}}
+    return {"sysctls": [{**item, "container": container} if container else item]}
+
+
+def towards(network: str = "taken", key: str = "net.ipv4.conf.IFNAME.rp_filter", value: Any = 2) -> dict[str, Any]:
+    """A topology of one kernel parameter of an endpoint."""
+    return {"sysctls": [{"container": "web", "networks": {network: {key: value}}}]}
+
+
+SYSCTL = "sysctls[0]"
 ENTRY = "policy.allow[0]"
 RULE = "rules[0]"
 EXCLUSIVE = "connections[0].exclusive"
@@ -240,6 +252,34 @@ CASES = [
         f"{FIRST}.enable_ipv6",
         "needs Docker Engine 27.0, found",
         MIDDLE,
+    ),
+    # Kernel parameters that cannot be.
+    Case("no key at all", tuned(), f"{SYSCTL}.values", "lists no key"),
+    Case("no kernel parameter", tuned(ip_forward=1), f"{SYSCTL}.values.ip_forward", "not a kernel parameter"),
+    Case("a switch as a word", tuned(net__ipv4__ip_forward=True), f"{SYSCTL}.values.net.ipv4", "a switch is 1 or 0"),
+    Case("a vector as a list", tuned(net__ipv4__tcp_rmem=[1, 2, 3]), f"{SYSCTL}.values", "expected a number or text"),
+    Case("values a list", {"sysctls": [{"values": ["a.b"]}]}, f"{SYSCTL}.values", "expected a dictionary"),
+    Case("sysctls of nobody", tuned("wbe", net__ipv4__ip_forward=1), f"{SYSCTL}.container", "did you mean 'web'?"),
+    Case("sysctls while it stands still", tuned("idle", net__ipv4__ip_forward=1), SYSCTL, "is not running"),
+    Case("sysctls of the host's network", tuned("hosty", net__ipv4__ip_forward=1), SYSCTL, "is that of the host"),
+    Case("not namespaced", tuned(vm__swappiness=1), f"{SYSCTL}.values.vm.swappiness", "is not namespaced"),
+    Case("unknown on the host", tuned(None, vm__nosuch=1), f"{SYSCTL}.values.vm.nosuch", "the kernel knows no"),
+    Case("read-only", tuned(None, kernel__osrelease="7"), f"{SYSCTL}.values.kernel.osrelease", "is read-only here"),
+    Case("an interface by its name", tuned(net__ipv4__conf__eth0__rp_filter=1), SYSCTL, "by the network's name"),
+    Case("IFNAME and no network", tuned(net__ipv4__conf__IFNAME__rp_filter=1), SYSCTL, "it goes under networks"),
+    Case("a network without IFNAME", towards(key="net.ipv4.ip_forward"), f"{SYSCTL}.networks.taken", "has no IFNAME"),
+    Case("a network that it is not on", towards("bridge"), f"{SYSCTL}.networks.bridge", "is not on 'bridge'"),
+    Case(
+        "networks of the host",
+        {"sysctls": [{"networks": {"taken": {"net.ipv4.conf.IFNAME.rp_filter": 1}}}]},
+        f"{SYSCTL}.networks",
+        "goes with a container alone",
+    ),
+    Case(
+        "a parameter twice",
+        {"sysctls": [tuned(net__ipv4__ip_forward=each)["sysctls"][0] for each in (0, 1)]},
+        "sysctls[1].values.net.ipv4.ip_forward",
+        "declared already, as sysctls[0].values.net.ipv4.ip_forward",
     ),
     # Connections that cannot be.
     Case("container unknown", joined("wbe"), "connections[0].container", "did you mean 'web'?"),

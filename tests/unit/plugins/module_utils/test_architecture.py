@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.breakwater.docker.plugins.module_utils import _loop
-from ansible_collections.breakwater.docker.plugins.module_utils._model import connection, network, route, topology
+from ansible_collections.breakwater.docker.plugins.module_utils._model import (
+    connection,
+    network,
+    route,
+    sysctl,
+    topology,
+)
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_host import KINDS
 
 UTILS = Path(_loop.__file__).parent
@@ -105,6 +111,7 @@ def test_a_module_runs_on_a_spec_of_the_model(module: str) -> None:
     [
         ("networks", "network", network.SPEC),
         ("connections", "connection", connection.SPEC),
+        ("sysctls", "sysctl", sysctl.SPEC),
         ("routes", "route", route.SPEC),
     ],
 )

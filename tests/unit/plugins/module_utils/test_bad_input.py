@@ -15,6 +15,7 @@ from ansible_collections.breakwater.docker.plugins.module_utils._model.engine im
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError, Refused
 from ansible_collections.breakwater.docker.plugins.module_utils._model.ipam import Pool
 from ansible_collections.breakwater.docker.plugins.module_utils._model.network import Definition, LiveNetwork
+from ansible_collections.breakwater.docker.plugins.module_utils._model.sysctl import HOST, Live, Parameter, Space
 from ansible_collections.breakwater.docker.plugins.module_utils._model.topology import SPEC, Topology
 from ansible_collections.breakwater.docker.plugins.module_utils._model.world import World
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import topology
@@ -52,6 +53,7 @@ def world(version: tuple[int, int]) -> World:
         Container("c-other", "other", True, "shared", {"shared": endpoint("shared", "10.8.0.3")}),
         Container("c-hosty", "hosty", True, "host"),
     ]
+    parameters = {"vm.swappiness": Live("60"), "kernel.osrelease": Live("6.12.0", writable=False)}
     members: dict[str, tuple[str, ...]] = {}
     for each in containers:
         for name in each.endpoints:
@@ -63,6 +65,7 @@ def world(version: tuple[int, int]) -> World:
         residents={each.id: each for each in containers},
         names={each.name: each.id for each in containers},
         members=members,
+        sysctls={HOST: Space({Parameter(key): live for key, live in parameters.items()}, seen=True)},
     )
 
 
