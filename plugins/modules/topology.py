@@ -8,8 +8,9 @@ DOCUMENTATION = r"""
 module: topology
 short_description: Declare the whole network of a Docker host
 description:
-  - Brings the networks of a host, the connections of its containers, the routes inside them, the rules for what it
-    forwards and the policy of who may talk to whom to what is declared, in one task and in the order that they need.
+  - Brings the networks of a host, the connections of its containers, its and their kernel parameters, the routes
+    inside them, the rules for what it forwards and the policy of who may talk to whom to what is declared, in one task
+    and in the order that they need.
   - All of it is planned before the first change. A wrong option, or a network that would have to be recreated, is an
     error at that point, and nothing has been touched.
   - What is not declared is left alone. With O(prune=true), what this topology has made and no longer declares is
@@ -46,8 +47,8 @@ options:
     default: present
   prune:
     description:
-      - Whether to remove what this topology has made and no longer declares. That is the routes that it has set, the
-        connections that it has made, its networks, its rules and its policy.
+      - Whether to remove what this topology has made and no longer declares. That is the routes and the kernel
+        parameters that it has set, the connections that it has made, its networks, its rules and its policy.
       - A network to which somebody else has attached a container meanwhile is an error, and stays.
       - A default route that is pruned leaves the container without one until it restarts, for the engine's own is set
         at the start.
@@ -83,6 +84,7 @@ seealso:
     description: Returns what is there as the options of this module, for a host that already runs.
   - module: breakwater.docker.network
   - module: breakwater.docker.connection
+  - module: breakwater.docker.sysctl
   - module: breakwater.docker.route
 """
 
@@ -116,6 +118,10 @@ EXAMPLES = r"""
         networks:
           - name: frontend
         exclusive: true
+    sysctls:
+      - container: gateway
+        values:
+          net.ipv4.ip_forward: 1
     routes:
       - container: s1
         routes:
@@ -148,7 +154,7 @@ steps:
       description:
         - What it does. V(create) and V(remove) for a network. V(connect), V(disconnect), V(release) (a reference to a
           network that is gone) and V(set) (the MAC address) for a connection. V(add), V(change), V(delete) and
-          V(restore) for a route. V(set) and V(remove) for passages. V(close) (the networks, before anyone is attached),
+          V(restore) for a route. V(set) and V(restore) for a sysctl. V(set) and V(remove) for passages. V(close) (the networks, before anyone is attached),
           V(set) and V(remove) for a policy. V(set), V(change) and V(remove) for a ruleset.
       type: str
       sample: connect

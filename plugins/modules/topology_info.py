@@ -15,6 +15,7 @@ description:
     routes that it sets. So are MAC addresses, because engines do not tell a declared one from one that they have
     drawn.
   - The routes of a stopped container cannot be seen.
+  - No kernel parameters are returned, because nothing tells a declared one from what the kernel or the engine has set.
 version_added: 0.1.0
 author:
   - the Breakwater founders (!UNKNOWN)
