@@ -154,8 +154,9 @@ steps:
       description:
         - What it does. V(create) and V(remove) for a network. V(connect), V(disconnect), V(release) (a reference to a
           network that is gone) and V(set) (the MAC address) for a connection. V(add), V(change), V(delete) and
-          V(restore) for a route. V(set) and V(restore) for a sysctl. V(set) and V(remove) for passages. V(close) (the networks, before anyone is attached),
-          V(set) and V(remove) for a policy. V(set), V(change) and V(remove) for a ruleset.
+          V(restore) for a route. V(set) and V(restore) for a sysctl. V(set) and V(remove) for passages. V(close) (the
+          networks, before anyone is attached), V(set) and V(remove) for a policy. V(set), V(change) and V(remove) for a
+          ruleset.
       type: str
       sample: connect
     before:
