@@ -27,7 +27,7 @@ HOST = "host"
 INTERFACE = "IFNAME"
 """Stands in a key for the interface on a network."""
 
-_WORD = re.compile(r"[\w.:@+-]+", re.ASCII)
+_PART = re.compile(r"[\w:@+-]+(?:/[\w:@+-]+)*", re.ASCII)
 _SWAPPED = str.maketrans("./", "/.")
 _OF_INTERFACE = re.compile(r"net\.(?:ipv4|ipv6|mpls)\.(?:conf|neigh)\.(?!all\.|default\.|lo\.)([^.]+)\.")
 _NAMESPACES = (
@@ -167,12 +167,9 @@ def numbers(value: str) -> list[int] | None:
 
 def name(text: str, path: str = "") -> str:
     """The canonical name of a key, which sysctl takes with dots or with slashes between its parts."""
-    separator = next((each for each in text if each in "./"), "")
-    found = text.translate(_SWAPPED) if separator == "/" else text
+    found = text.translate(_SWAPPED) if "/" in text.partition(".")[0] else text
     parts = found.split(".")
-    if len(parts) < 2 or not all(_WORD.fullmatch(each.replace("/", ".")) and each != "/" for each in parts):
-        raise DeclarationError(path, f"{text!r} is not a kernel parameter, as in net.ipv4.ip_forward")
-    if found.startswith("-") or "//" in found:
+    if len(parts) < 2 or not all(map(_PART.fullmatch, parts)) or found.startswith("-"):
         raise DeclarationError(path, f"{text!r} is not a kernel parameter, as in net.ipv4.ip_forward")
     return found
 
