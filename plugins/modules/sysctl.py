@@ -56,9 +56,16 @@ options:
     description:
       - Whether the declared numbers are floors. A number that is higher already, and was not set here, is left alone
         and not set at boot either. A number that was set here may be lowered.
-      - The numbers of a value that lists several are compared one by one.
+      - The numbers of a value that lists several are compared one by one. A range of ports or groups is widened.
     type: bool
     default: false
+  exact:
+    description:
+      - Keys of O(values) that O(raise_only) does not concern, for their numbers are no sizes, or are wanted as they
+        are.
+    type: list
+    elements: str
+    default: []
 notes:
   - The managed host needs iproute2, util-linux and iptables, and the task C(become).
   - On the host, the values are also written to C(/etc/sysctl.d/60-breakwater.conf), and the kernel modules that they
@@ -84,7 +91,9 @@ EXAMPLES = r"""
     values:
       net.netfilter.nf_conntrack_max: 262144
       net.ipv4.tcp_rmem: 4096 131072 16777216
+      net.ipv4.tcp_tw_reuse: 1
     raise_only: true
+    exact: [net.ipv4.tcp_tw_reuse]
 
 - name: A container that routes, with loose source checks towards one network
   breakwater.docker.sysctl:

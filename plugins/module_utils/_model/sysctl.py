@@ -19,6 +19,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "networks": {"type": "dict", "default": {}},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "raise_only": {"type": "bool", "default": False},
+    "exact": {"type": "list", "elements": "str", "default": []},
 }
 
 HOST = "host"
@@ -112,10 +113,14 @@ class Space:
 
 @dataclass(frozen=True)
 class Setting:
-    """One declared parameter; ``value`` is in canonical form, None where it is to go."""
+    """One declared parameter; ``value`` is in canonical form, None where it is to go.
+
+    Of a ``floor``, what is higher and not ours stays.
+    """
 
     key: Parameter
     value: str | None
+    floor: bool = False
     path: str = field(default="", compare=False)
 
 
@@ -126,7 +131,6 @@ class Sysctls:
     container: str | None = None
     settings: tuple[Setting, ...] = ()
     state: str = "present"
-    raise_only: bool = False
     path: str = field(default="", compare=False)
 
     @classmethod
@@ -138,6 +142,10 @@ class Sysctls:
         if args["networks"] and container is None:
             raise DeclarationError(under(path, "networks"), "goes with a container alone")
         settings = tuple(_settings(args, path))
+        named = {each.key.name for each in settings if not each.key.network}
+        for n, text in enumerate(args["exact"]):
+            if name(text, under(path, f"exact[{n}]")) not in named:
+                raise DeclarationError(under(path, f"exact[{n}]"), f"{text} is not among values")
         if not settings:
             raise DeclarationError(under(path, "values"), "lists no key; there is nothing to do")
         seen: dict[Parameter, str] = {}
@@ -145,7 +153,7 @@ class Sysctls:
             if each.key in seen:
                 raise DeclarationError(each.path, f"{each.key} is given already, as {seen[each.key]}")
             seen[each.key] = each.path
-        return cls(container, settings, args["state"], args["raise_only"], path)
+        return cls(container, settings, args["state"], path)
 
     def at(self, key: str) -> str:
         """The path of the field ``key`` of this declaration."""
@@ -180,6 +188,7 @@ def file_of(canonical_name: str) -> str:
 
 
 def _settings(args: Mapping[str, Any], path: str) -> Iterator[Setting]:
+    exact = {name(each, under(path, f"exact[{n}]")) for n, each in enumerate(args["exact"])}
     for text, value in args["values"].items():
         where = under(under(path, "values"), str(text))
         key = name(str(text), where)
@@ -192,7 +201,8 @@ def _settings(args: Mapping[str, Any], path: str) -> Iterator[Setting]:
                 f"an engine names '{found[1]}' anew at every reconnect; give it under networks, by the network's name:"
                 f" {key.replace(f'.{found[1]}.', f'.{INTERFACE}.')}",
             )
-        yield Setting(Parameter(key), _value(value, where, args), where)
+        floor = args["raise_only"] and key not in exact
+        yield Setting(Parameter(key), _value(value, where, args["state"], floor), floor, where)
     for network, given in args["networks"].items():
         below = under(under(path, "networks"), str(network))
         if not isinstance(given, Mapping):
@@ -205,11 +215,12 @@ def _settings(args: Mapping[str, Any], path: str) -> Iterator[Setting]:
                     where,
                     f"has no {INTERFACE} in the place of the interface, as in net.ipv4.conf.{INTERFACE}.rp_filter",
                 )
-            yield Setting(Parameter(key, str(network)), _value(value, where, args), where)
+            floor = args["raise_only"]
+            yield Setting(Parameter(key, str(network)), _value(value, where, args["state"], floor), floor, where)
 
 
-def _value(value: Any, path: str, args: Mapping[str, Any]) -> str | None:
-    if args["state"] == "absent":
+def _value(value: Any, path: str, state: str, floor: bool) -> str | None:
+    if state == "absent":
         return None
     if isinstance(value, bool):
         raise DeclarationError(path, f"expected a number or text, found {value!r}; a switch is 1 or 0")
@@ -218,8 +229,6 @@ def _value(value: Any, path: str, args: Mapping[str, Any]) -> str | None:
     found = canonical(str(value))
     if not found.isprintable():
         raise DeclarationError(path, f"expected one line of text, found {value!r}")
-    if args["raise_only"] and numbers(found) is None:
-        raise DeclarationError(
-            path, f"raise_only compares numbers, and {value!r} is none; declare it in an item without"
-        )
+    if floor and numbers(found) is None:
+        raise DeclarationError(path, f"raise_only compares numbers, and {value!r} is none; name the key in exact")
     return found

@@ -106,7 +106,7 @@ def holds(place: Place, key: Parameter) -> bool:
 def _setting(place: Place, key: Parameter, declared: Setting, value: str, whole: Sysctls, world: World) -> Plan:
     space = place.space
     live, kept = _checked(place, key, declared, value, whole, world), space.kept.get(key)
-    wanted: str | None = _raised(value, live, kept, declared) if whole.raise_only else value
+    wanted: str | None = _raised(value, key, live, kept, declared) if declared.floor else value
     if wanted is None:
         return release(place, key, world)
     is_host = place.container is None
@@ -190,8 +190,11 @@ def _known(place: Place, key: Parameter) -> Live | None:
     return None
 
 
-def _raised(value: str, live: Live, kept: Kept | None, declared: Setting) -> str | None:
-    """The value that is nowhere below the declared one and the one that is not ours; None where it is the latter."""
+def _raised(value: str, key: Parameter, live: Live, kept: Kept | None, declared: Setting) -> str | None:
+    """The value that is nowhere below the declared one and the one that is not ours; None where it is the latter.
+
+    A range is raised by widening it, which makes its first number smaller.
+    """
     is_ours = kept is not None and live.value == kept.live
     found = kept.former if kept is not None and is_ours else live.value
     if found is None:
@@ -199,7 +202,8 @@ def _raised(value: str, live: Live, kept: Kept | None, declared: Setting) -> str
     floor, there = numbers(value) or [], numbers(found)
     if there is None or len(there) != len(floor):
         raise DeclarationError(declared.path, f"raise_only compares numbers, and what is there is {found!r}")
-    raised = [max(pair) for pair in zip(floor, there)]
+    is_range = key.name.endswith("_range")
+    raised = [min(pair) if is_range and n == 0 else max(pair) for n, pair in enumerate(zip(floor, there))]
     return None if raised == there else " ".join(map(str, raised))
 
 
