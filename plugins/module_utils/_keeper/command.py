@@ -12,6 +12,7 @@ from pathlib import Path
 from .._model import spec
 from .._model.engine import ADDRESS_SPEC, EngineAddress
 from .._model.errors import BreakwaterError
+from .journal import shown
 from .keep import keep
 from .restore import restore
 from .status import is_well, lines, status
@@ -28,7 +29,7 @@ def main() -> int:
         if asked.command == "restore":
             return int(bool(restore()))
         told = status()
-        sys.stdout.write((json.dumps(told, indent=2) if asked.json else "\n".join(lines(told))) + "\n")
+        sys.stdout.write((json.dumps(told, indent=2) if asked.json else "\n".join(map(shown, lines(told)))) + "\n")
         return int(not is_well(told))
     except BreakwaterError as error:
         sys.stderr.write(f"breakwater: {error}\n")

@@ -33,6 +33,11 @@ def ready() -> None:
             systemd.send(b"READY=1\nWATCHDOG=1")
 
 
+def shown(text: str) -> str:
+    """``text`` as one line of what can be printed: the name of a network may hold anything."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def _say(level: int, text: str) -> None:
-    sys.stdout.write(f"<{level}>{text}\n")
+    sys.stdout.write(f"<{level}>{shown(text)}\n")
     sys.stdout.flush()
