@@ -24,6 +24,8 @@ _SDK, _ENGINE = (5, 0), (20, 10)
 """The oldest versions that the collection works with."""
 _AT_ONCE = 8
 """Containers inspected side by side."""
+_GREETING = 2.0
+"""Seconds within which an engine that is there answers what costs it nothing."""
 _EVENTS = ("start", "die", "destroy", "rename", "update", "connect", "disconnect", "create", "remove")
 """After which something that was declared may be true no longer."""
 
@@ -85,6 +87,14 @@ class DockerEngine:
             "api": list(facts.api),
             "live_restore": bool(info.get("LiveRestoreEnabled")),
         }
+
+    def greet(self) -> None:
+        """HostError unless the engine answers at once.
+
+        One that is stopping, or not there yet, lets requests wait: its socket is systemd's and stays.
+        """
+        api = self._api
+        self._ask("answer", lambda: api._get(api._url("/_ping"), timeout=_GREETING))
 
     def events(self) -> Iterator[dict[str, Any]]:
         """What happens to containers and networks from now on, without end; HostError where the engine goes away."""

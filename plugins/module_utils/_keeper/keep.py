@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,17 @@ from .._host.host import Host
 from .._host.lock import alone, keeping
 from .._kinds import FILTERS, TOPOLOGY
 from .._loop import Kind, converge
-from .._model import spec
 from .._model.engine import EngineAddress
 from .._model.errors import BreakwaterError, HostError
-from .._model.topology import Memory, Topology
+from .._model.topology import Topology
 from .journal import error, note, ready, warn
 from .record import Record
-from .wake import Wake, Wakes
+from .restore import declared, put_back
+from .wake import FILTERED, Wake, Wakes
+
+
+_PATIENCE = 10
+"""Seconds that the engine may take for an answer: whatever waits for the keeper waits as long."""
 
 
 def keep(where: EngineAddress, heals: bool, every: int, metrics: Path | None) -> None:
@@ -34,40 +39,59 @@ def keep(where: EngineAddress, heals: bool, every: int, metrics: Path | None) ->
             signal.signal(each, lambda _signal, _frame: wakes.stop())
         keeper = _Keeper(where, heals, every, metrics)
         wakes.start()
-        looked = 0.0
-        while (found := wakes.wait(looked + every - time.monotonic())) is not None:
+        looked, failures = 0.0, 0
+        while (found := wakes.wait(looked + (min(every, 2**failures) if failures else every) - time.monotonic())) is not None:
             looked = time.monotonic()
-            keeper.look(found)
+            failures = 0 if keeper.look(found) else failures + 1
             ready()
-
-
-def declared(name: str, memory: Memory) -> Topology:
-    """What a topology declared when it was applied last; DeclarationError where this version cannot read it."""
-    return Topology.read(spec.read(TOPOLOGY.spec, {"name": name, **memory.declared})).kept()
 
 
 class _Keeper:
     def __init__(self, where: EngineAddress, heals: bool, every: int, metrics: Path | None) -> None:
-        self._where = where
+        self._where = replace(where, timeout=_PATIENCE)
         self._heals = heals
         self._metrics = metrics
         self._engine: DockerEngine | None = None
         self._identity: dict[str, Any] = {}
         self._record = Record("heal" if heals else "report", every, engine="has not answered yet")
 
-    def look(self, wakes: list[Wake]) -> None:
-        """One look at everything, for these reasons; for none, it is a look in passing."""
+    def look(self, wakes: list[Wake]) -> bool:
+        """One look at everything, for these reasons; for none, it is a look in passing.
+
+        Whether all could be seen and done; if not, another look is due soon.
+        """
         for each in wakes:
             if each.engine is not None:
                 self._meet(each.engine)
-        if self._engine is not None:
-            self._look(self._engine, wakes)
+        # Closed first: who may pass, the engine tells, and it may be long about it.
+        if self._heals and (self._engine is None or any(each.why == FILTERED for each in wakes)):
+            put_back()
+        engine = self._answering()
+        well = engine is not None and self._look(engine, wakes)
+        if engine is not None and not well:
+            engine = self._answering()
+        for write in (lambda: self._keep_seen(engine), lambda: self._record.write(self._metrics)):
+            try:
+                write()
+            except HostError as problem:
+                error(str(problem))
+        return well or self._engine is None  # whose coming is news
+
+    def _keep_seen(self, engine: DockerEngine | None) -> None:
+        if engine is not None:
+            last_seen.keep(self._identity, engine.networks())
+
+    def _answering(self) -> DockerEngine | None:
+        """The engine, if it answers: one that stops keeps whoever asks waiting, and with him the next start."""
+        if self._engine is None:
+            return None
         try:
-            if self._engine is not None:
-                last_seen.keep(self._identity, self._engine.networks())
-            self._record.write(self._metrics)
+            self._engine.greet()
         except HostError as problem:
-            error(str(problem))
+            self._record.engine = str(problem)
+            return None
+        self._record.engine = ""
+        return self._engine
 
     def _meet(self, trouble: str) -> None:
         """The engine has come, or gone."""
@@ -85,7 +109,7 @@ class _Keeper:
         else:
             note("the engine answers")
 
-    def _look(self, engine: DockerEngine, wakes: list[Wake]) -> None:
+    def _look(self, engine: DockerEngine, wakes: list[Wake]) -> bool:
         memories = LastingMemories()
         self._record.forget_all_but(memories)
         why = ", ".join(dict.fromkeys(each.why for each in wakes[:5])) or "a look in passing"
@@ -96,6 +120,7 @@ class _Keeper:
         happened = [each.at for each in wakes if each.why.endswith(": start")] or [each.at for each in wakes]
         if healed and happened:
             self._record.took(time.time() - min(happened))
+        return not any(self._record.of(name).failure for name in memories)
 
     def _keep(self, name: str, engine: DockerEngine, memories: LastingMemories, why: str) -> bool:
         """Bring one topology to what it declares, or see what is not so; whether something was healed."""
@@ -113,6 +138,7 @@ class _Keeper:
                     result = self._converge(TOPOLOGY, topology, engine, memories)
                 except BreakwaterError as problem:
                     failure = _told(problem)
+                    engine.greet()
                     result = self._converge(FILTERS, topology, engine, memories)
         except BreakwaterError as problem:
             failure = failure or _told(problem)

@@ -9,37 +9,59 @@ from .._host.files import LastingMemories
 from .._host.host import Host
 from .._host.lock import FOLDER, alone
 from .._loop import Kind, converge
+from .._model import spec
 from .._model.errors import BreakwaterError
-from .._model.topology import SPEC, Topology
+from .._model.topology import SPEC, Memory, Topology
 from .._plan import restore as planner
-from .journal import error, note
-from .keep import declared
+from .journal import error, note, warn
 
 _RESTORE: Kind[Topology] = Kind(SPEC, Topology.read, planner.plan)
+_MISSING: Kind[Topology] = Kind(SPEC, Topology.read, planner.missing)
 _BOOTED = FOLDER / "restored"
 """There from the first restore after a boot on: then it is only the engine that starts."""
+
+
+def declared(name: str, memory: Memory) -> Topology:
+    """What a topology declared when it was applied last; DeclarationError where this version cannot read it."""
+    return Topology.read(spec.read(SPEC, {"name": name, **memory.declared})).kept()
 
 
 def restore() -> int:
     """Put the policies and rules of all topologies in place; how many could not be."""
     with alone():
+        kind = _RESTORE
         if _BOOTED.exists() and last_seen.live_restore():
-            note("the engine's containers run on, and what filters their packets is as it was")
-            return 0
+            note("the engine's containers run on, and so does what filters their packets")
+            kind = _MISSING
         _BOOTED.touch()
-        return sum(not _restored(name) for name in LastingMemories())
+        failed = 0
+        for name in LastingMemories():
+            done = _restored(name, kind)
+            failed += done is None
+            if done is not None:
+                note(f"{name}: {', '.join(done) or 'nothing to do'}")
+        return failed
 
 
-def _restored(name: str) -> bool:
+def put_back() -> None:
+    """What somebody took from the packet filter is there again, closed to whom only the engine knows; the rest is left."""
+    if not last_seen.PATH.exists():
+        return
+    with alone():
+        for name in LastingMemories():
+            for each in _restored(name, _MISSING) or ():
+                warn(f"{name}: {each}, closed until the engine has told who is who")
+
+
+def _restored(name: str, kind: Kind[Topology]) -> list[str] | None:
+    """What was done; None where it failed."""
     memories = LastingMemories()
     try:
         host = Host(last_seen.LastSeen(), memories)
-        result = converge(_RESTORE, declared(name, memories[name]), host, check_mode=False)
+        result = converge(kind, declared(name, memories[name]), host, check_mode=False)
     except BreakwaterError as problem:
         error(f"{name}: {problem}")
-        return False
+        return None
     for each in memories.refused.values():
         error(f"{name}: {each}")
-    done = [f"{each['verb']} {each['resource']}" for each in result["steps"]]
-    note(f"{name}: {', '.join(done) or 'nothing to do'}")
-    return True
+    return [f"{each['verb']} {each['resource']}" for each in result["steps"]]

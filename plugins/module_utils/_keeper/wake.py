@@ -17,6 +17,8 @@ from .._host.engine import DockerEngine
 from .._model.engine import EngineAddress
 from .._model.errors import HostError
 
+FILTERED = "the packet filter was changed"
+"""Why there is a look when something of ours was taken from nftables."""
 _RETRY = 0.2
 """Seconds between attempts to reach an engine that is gone."""
 _NETLINK_NETFILTER, _NFTABLES_GROUP, _SUBSYSTEM = 12, 7, 10
@@ -83,10 +85,10 @@ class Wakes:
                 try:
                     data = netlink.recv(1 << 20)
                 except OSError:  # more was changed than the socket holds
-                    self._tell("the packet filter was changed")
+                    self._tell(FILTERED)
                     continue
                 if any(_concerns_us(kind, body) for kind, body in _messages(data)):
-                    self._tell("the packet filter was changed")
+                    self._tell(FILTERED)
 
     def _tell(self, why: str, engine: str | None = None) -> None:
         self._queue.put(Wake(why, time.time(), engine))

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .._model.firewall import Firewall, Rule
-from .._model.step import Plan
+from .._model.firewall import Firewall, Rule, Ruleset
+from .._model.step import Plan, SetPolicy, SetRuleset
 from .._model.topology import Topology
 from .._model.world import World
 from . import firewall, policy
@@ -33,6 +33,18 @@ def plan(topology: Topology, world: World) -> Plan:
         ruleset = Firewall.of_topology(topology.name, rules)
         found += firewall.step_to(ruleset, firewall.compile_(ruleset, world).ruleset, world)
     return found
+
+
+def missing(topology: Topology, world: World) -> Plan:
+    """Those of the steps that put back what was taken away: what stands knows better who is who."""
+    table = world.policies.get(topology.name)
+    stands = set()
+    if table is not None and table.whole:
+        stands.add(SetPolicy)
+    if world.rulesets.get(Firewall.of_topology(topology.name, ()).chain, Ruleset()).rules:
+        stands.add(SetRuleset)
+    found = plan(topology, world)
+    return replace(found, steps=tuple(each for each in found.steps if type(each.action) not in stands))
 
 
 def _wider(rule: Rule, topology: Topology, world: World) -> Iterator[Rule]:

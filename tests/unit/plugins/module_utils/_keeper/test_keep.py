@@ -59,6 +59,11 @@ class Answering(FakeEngine):
     """An engine that also says what it is."""
 
     live_restore = False
+    stopping = False
+
+    def greet(self) -> None:
+        if self.stopping:
+            raise HostError("the engine could not answer")
 
     def identity(self) -> dict[str, Any]:
         return {"version": [28, 5], "api": [1, 51], "live_restore": self.live_restore}
@@ -160,6 +165,27 @@ def test_an_engine_that_is_gone_is_waited_for(host: FakeHost, capsys: pytest.Cap
     watching.look([ANSWERS])
     assert told(host)["engine"] == "" and told(host)["topologies"]["shop"]["healed_count"] == 1
     assert "<4>no engine answers; what filters packets stays as it is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stopping", [True, False], ids=["it stops", "it is gone"])
+def test_a_flush_while_the_engine_is_away_leaves_nothing_open(
+    host: FakeHost, capsys: pytest.CaptureFixture[str], stopping: bool
+) -> None:
+    watching, kernel = keeper(), host.engine.kernel
+    if stopping:
+        host.engine.stopping = True  # type: ignore[attr-defined]
+    else:
+        watching.look([wake.Wake("the engine is gone", 2.0, engine="no engine answers")])
+    watching.look([])
+    assert kernel.nft.tables["breakwater-shop"].sets["pairs4"].elements, "what stands is left"
+    kernel.nft.tables.clear()
+    assert watching.look([wake.Wake("the packet filter was changed", 3.0)]) != stopping, "whether it need not hurry"
+    table = kernel.nft.tables["breakwater-shop"]
+    assert table.sets["governed4"].elements and not table.sets["pairs4"].elements
+    assert "<4>shop: set policy shop, closed until the engine has told who is who" in capsys.readouterr().out
+    host.engine.stopping = False  # type: ignore[attr-defined]
+    assert watching.look([ANSWERS])
+    assert kernel.nft.tables["breakwater-shop"].sets["pairs4"].elements
 
 
 def test_what_filters_packets_holds_whatever_is_wrong_with_the_rest(host: FakeHost) -> None:
@@ -294,6 +320,10 @@ def test_an_engine_whose_containers_outlive_it_is_not_closed(host: FakeHost) -> 
     keeper()
     assert restore.restore() == 0
     assert host.engine.kernel.nft.tables["breakwater-shop"].sets["pairs4"].elements
+    host.engine.kernel.nft.tables.clear()
+    assert restore.restore() == 0
+    table = host.engine.kernel.nft.tables["breakwater-shop"]
+    assert table.sets["governed4"].elements and not table.sets["pairs4"].elements, "flushed, it is closed"
 
 
 def test_what_cannot_be_restored_is_told(host: FakeHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
