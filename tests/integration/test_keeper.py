@@ -30,7 +30,14 @@ FLUSHED = 2.0
 def role(host: LabHost, **variables: object) -> dict[str, int]:
     """Run the keeper's role on one host of the fleet; its counters."""
     told = json.dumps({f"breakwater_keeper_{name}": value for name, value in variables.items()})
-    argv = ["ansible-playbook", f"--inventory=.lab/{FLEET}/inventory.yml", f"--limit={host.name}", "-e", told, str(PLAYBOOK)]
+    argv = [
+        "ansible-playbook",
+        f"--inventory=.lab/{FLEET}/inventory.yml",
+        f"--limit={host.name}",
+        "-e",
+        told,
+        str(PLAYBOOK),
+    ]
     environment = {
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
         **os.environ,
@@ -49,7 +56,11 @@ def kept(host: LabHost) -> Iterator[LabHost]:
     role(host, interval=5)
     yield host
     role(host, state="absent")
-    left = host.run("sh", "-c", "find /etc /usr/local /run /var/lib/breakwater /var/lib/prometheus -iname '*breakwater*' -not -type d; true")
+    left = host.run(
+        "sh",
+        "-c",
+        "find /etc /usr/local /run /var/lib/breakwater /var/lib/prometheus -iname '*breakwater*' -not -type d; true",
+    )
     assert left == ""
     assert "breakwater" not in host.run("systemctl", "list-units", "--all", "--plain", "--no-legend")
     assert "sbin/breakwater" not in host.run("ps", "-eo", "args")
@@ -64,7 +75,6 @@ def scene(kept: LabHost) -> Iterator[Scene]:
         yield found
     finally:
         found.leave()
-
 
 
 def test_what_befalls_containers(scene: Scene) -> None:

@@ -26,7 +26,6 @@ from .record import Record
 from .restore import declared, put_back
 from .wake import FILTERED, Wake, Wakes
 
-
 _PATIENCE = 10
 """Seconds that the engine may take for an answer: whatever waits for the keeper waits as long."""
 
@@ -39,10 +38,11 @@ def keep(where: EngineAddress, heals: bool, every: int, metrics: Path | None) ->
             signal.signal(each, lambda _signal, _frame: wakes.stop())
         keeper = _Keeper(where, heals, every, metrics)
         wakes.start()
-        looked, failures = 0.0, 0
-        while (found := wakes.wait(looked + (min(every, 2**failures) if failures else every) - time.monotonic())) is not None:
-            looked = time.monotonic()
+        due, failures = 0.0, 0
+        while (found := wakes.wait(due - time.monotonic())) is not None:
+            began = time.monotonic()
             failures = 0 if keeper.look(found) else failures + 1
+            due = began + (min(every, 2**failures) if failures else every)
             ready()
 
 
@@ -70,16 +70,16 @@ class _Keeper:
         well = engine is not None and self._look(engine, wakes)
         if engine is not None and not well:
             engine = self._answering()
-        for write in (lambda: self._keep_seen(engine), lambda: self._record.write(self._metrics)):
-            try:
-                write()
-            except HostError as problem:
-                error(str(problem))
+        try:
+            if engine is not None:
+                last_seen.keep(self._identity, engine.networks())
+        except HostError as problem:
+            error(str(problem))
+        try:
+            self._record.write(self._metrics)
+        except HostError as problem:
+            error(str(problem))
         return well or self._engine is None  # whose coming is news
-
-    def _keep_seen(self, engine: DockerEngine | None) -> None:
-        if engine is not None:
-            last_seen.keep(self._identity, engine.networks())
 
     def _answering(self) -> DockerEngine | None:
         """The engine, if it answers: one that stops keeps whoever asks waiting, and with him the next start."""

@@ -44,7 +44,7 @@ def restore() -> int:
 
 
 def put_back() -> None:
-    """What somebody took from the packet filter is there again, closed to whom only the engine knows; the rest is left."""
+    """What somebody took from the packet filter is there again, closed to whom only the engine knows."""
     if not last_seen.PATH.exists():
         return
     with alone():

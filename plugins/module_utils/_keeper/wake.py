@@ -22,8 +22,8 @@ FILTERED = "the packet filter was changed"
 _RETRY = 0.2
 """Seconds between attempts to reach an engine that is gone."""
 _NETLINK_NETFILTER, _NFTABLES_GROUP, _SUBSYSTEM = 12, 7, 10
-_NEW_RULE, _REMOVALS = 6, frozenset((2, 5, 8, 11, 14))
-"""Messages of nf_tables: what is added, and the removal of a table, chain, rule, set or element."""
+_NEW_RULE, _REMOVALS, _OUT_OF_SET = 6, frozenset((2, 5, 8, 11)), 14
+"""Messages of nf_tables: a rule is added; a table, chain, rule or set goes; an element goes."""
 _OURS = (b"breakwater-", b"BREAKWATER\0", b"DOCKER-USER\0", b"BWR-", b"BWT-", b"BW-", b"BW4-", b"BW6-")
 
 
@@ -114,6 +114,8 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _concerns_us(kind: int, body: bytes) -> bool:
     """Whether something of ours was removed, or somebody has put himself before it."""
-    return (kind in _REMOVALS or (kind == _NEW_RULE and b"DOCKER-USER\0" in body)) and any(
-        each in body for each in _OURS
-    )
+    # Elements come and go with each container, by our own hand: only those that say who is judged must stay.
+    must = {_NEW_RULE: (b"DOCKER-USER\0",), _OUT_OF_SET: (b"bridges\0", b"governed")}
+    if kind not in _REMOVALS and not any(each in body for each in must.get(kind, ())):
+        return False
+    return any(each in body for each in _OURS)

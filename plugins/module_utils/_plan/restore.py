@@ -38,7 +38,7 @@ def plan(topology: Topology, world: World) -> Plan:
 def missing(topology: Topology, world: World) -> Plan:
     """Those of the steps that put back what was taken away: what stands knows better who is who."""
     table = world.policies.get(topology.name)
-    stands = set()
+    stands: set[type[SetPolicy | SetRuleset]] = set()
     if table is not None and table.whole:
         stands.add(SetPolicy)
     if world.rulesets.get(Firewall.of_topology(topology.name, ()).chain, Ruleset()).rules:

@@ -65,7 +65,9 @@ TOPOLOGY: dict[str, Any] = {
         {"container": "gw", "networks": [{"name": name, "ipv4_address": f"{SUBNETS[name][0]}2"} for name in SUBNETS]},
         {
             "container": "app",
-            "networks": [{"name": "front", "ipv4_address": "10.81.1.11", "ipv6_address": "fd00:81:1::b", "aliases": ["api"]}],
+            "networks": [
+                {"name": "front", "ipv4_address": "10.81.1.11", "ipv6_address": "fd00:81:1::b", "aliases": ["api"]}
+            ],
         },
         {"container": "db", "networks": [{"name": "back", "ipv4_address": "10.81.2.12"}]},
     ],
@@ -95,7 +97,9 @@ class Scene:
     def build(self) -> None:
         """Declare it, start the keeper, and leave it to the keeper to bring all about as containers start."""
         host = self.host
-        host.run("sh", "-c", f"rm -rf {THERE}; mkdir -p {THERE}; cat > /etc/systemd/system/voice.service", given=VOICE_UNIT)
+        host.run(
+            "sh", "-c", f"rm -rf {THERE}; mkdir -p {THERE}; cat > /etc/systemd/system/voice.service", given=VOICE_UNIT
+        )
         for name in ("voice.py", "heard.py"):
             host.run("sh", "-c", f"cat > {THERE}/{name}", given=Path(__file__).with_name(name).read_bytes())
         host.run("sh", "-c", f"cat > {THERE}/addresses", given=json.dumps(_addresses()))
