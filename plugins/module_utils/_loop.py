@@ -42,6 +42,7 @@ class Kind(Generic[D]):
     """The declaration as check mode plans it."""
     volatile: Callable[[D, World], list[str]] = lambda _declared, _world: []
     """What would not survive a restart, a flush or a reboot, with the reason."""
+    needs_engine: Callable[[D], bool] = lambda _declared: True
     local: bool = False
     """Whether it works in the namespaces of containers, and so needs the engine on its own host."""
 

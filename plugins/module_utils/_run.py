@@ -14,6 +14,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ._host.command import require_tools
 from ._host.engine import DockerEngine
 from ._host.host import Host
+from ._host.last_seen import Asleep
 from ._host.lock import alone
 from ._loop import Kind, converge
 from ._model import spec
@@ -64,10 +65,12 @@ def run(kind: Kind[Any]) -> None:
                 "docker_host",
                 f"{where.docker_host} is elsewhere; this module works on the engine's own host",
             )
-        if kind.local:
+        needs_engine = kind.needs_engine(declared)
+        if kind.local and needs_engine:
             require_tools()
         with alone() if kind.plan and where.is_local and not module.check_mode else nullcontext():
-            result = converge(kind, declared, Host(DockerEngine(where)), module.check_mode)
+            host = Host(DockerEngine(where) if needs_engine else Asleep())
+            result = converge(kind, declared, host, module.check_mode)
     except BreakwaterError as error:
         module.fail_json(msg=str(error), **error.result())
         return

@@ -67,7 +67,8 @@ options:
     elements: str
     default: []
 notes:
-  - The managed host needs iproute2, util-linux and iptables, and the task C(become).
+  - The task needs C(become). For a container's parameters the managed host needs iproute2, util-linux, iptables and
+    nftables too; for its own it needs no engine.
   - On the host, the values are also written to C(/etc/sysctl.d/60-breakwater.conf), and the kernel modules that they
     need to C(/etc/modules-load.d/breakwater-sysctl.conf). Both are compared with what is declared. If a file that comes
     later sets another value, a warning names it.
@@ -179,6 +180,7 @@ def main() -> None:
             sysctl.report,
             sysctl.scope,
             volatile=volatile.of_sysctls,
+            needs_engine=lambda declared: declared.container is not None,
             local=True,
         )
     )

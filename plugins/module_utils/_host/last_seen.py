@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the Breakwater founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An engine that does not run, as it was last seen: its networks are as they were, its containers are gone."""
+"""An engine that does not run: as it was last seen, or for what has nothing to do with engines."""
 
 from __future__ import annotations
 
@@ -25,18 +25,23 @@ def live_restore() -> bool:
     return bool((files.read(PATH, {}) or {}).get("live_restore"))
 
 
-class LastSeen:
-    """The engine of that file; it refuses to be changed."""
+def last_seen() -> Asleep:
+    """The engine of that file; HostError if there is none."""
+    found = files.read(PATH, None)
+    if found is None:
+        raise HostError(f"{PATH} is not there: the keeper has not seen the engine yet")
+    try:
+        return Asleep(Engine(tuple(found["version"]), tuple(found["api"])), found["networks"])
+    except (KeyError, TypeError) as error:
+        raise files.garbled(PATH) from error
 
-    def __init__(self) -> None:
-        found = files.read(PATH, None)
-        if found is None:
-            raise HostError(f"{PATH} is not there: the keeper has not seen the engine yet")
-        try:
-            self._engine = Engine(tuple(found["version"]), tuple(found["api"]))
-            self._networks: list[dict[str, Any]] = list(found["networks"])
-        except (KeyError, TypeError) as error:
-            raise files.garbled(PATH) from error
+
+class Asleep:
+    """An engine that does not run: it has its networks and no container, and refuses to be changed."""
+
+    def __init__(self, engine: Engine | None = None, networks: Iterable[dict[str, Any]] = ()) -> None:
+        self._engine = engine or Engine((0, 0), (0, 0))
+        self._networks = list(networks)
 
     def facts(self) -> Engine:
         return self._engine

@@ -57,7 +57,7 @@ def _restored(name: str, kind: Kind[Topology]) -> list[str] | None:
     """What was done; None where it failed."""
     memories = LastingMemories()
     try:
-        host = Host(last_seen.LastSeen(), memories)
+        host = Host(last_seen.last_seen(), memories)
         result = converge(kind, declared(name, memories[name]), host, check_mode=False)
     except BreakwaterError as problem:
         error(f"{name}: {problem}")
