@@ -110,7 +110,7 @@ def remember(topology: str, memory: Memory | None) -> None:
         "filters": sorted(memory.filters),
         "sysctls": sorted(memory.sysctls),
     }
-    for path in paths:
+    for path in reversed(paths):  # the one that counts comes last: what could not be written is not declared
         _write(path, {"declared": memory.declared, "made": made})
 
 
