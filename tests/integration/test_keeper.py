@@ -3,59 +3,42 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import random
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from faults.scene import TOPOLOGY, Scene
-from lab_host import LAB, ROOT, LabHost
+from lab_host import IMAGE, LAB, ROOT, Failed, LabHost
 
 FLEET = os.environ.get("BREAKWATER_FLEET", "test")
-PLAYBOOK = Path(__file__).with_name("faults") / "keeper.yml"
 METRICS = "/var/lib/prometheus/node-exporter"
 HOME = "--ip 10.81.1.10 --ip6 fd00:81:1::a"
 SEED = 4
-TAKEN = 1.0
+CROWD = 60
+TAKEN = 2.0
 """Seconds within which an address that another container has taken is closed to it."""
-FLUSHED = 2.0
-"""Seconds within which what a flush has opened is closed again."""
-
-
-def role(host: LabHost, **variables: object) -> dict[str, int]:
-    """Run the keeper's role on one host of the fleet; its counters."""
-    told = json.dumps({f"breakwater_keeper_{name}": value for name, value in variables.items()})
-    argv = [
-        "ansible-playbook",
-        f"--inventory=.lab/{FLEET}/inventory.yml",
-        f"--limit={host.name}",
-        "-e",
-        told,
-        str(PLAYBOOK),
-    ]
-    environment = {
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
-        **os.environ,
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-    }
-    ran = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
-    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr
-    stats: dict[str, int] = json.loads(ran.stdout)["stats"][host.name]
-    return stats
+FLUSHED = 3.0
+"""Seconds within which what a flush has opened is closed again, on a host that is busy with all else."""
 
 
 @pytest.fixture(scope="module")
 def kept(host: LabHost) -> Iterator[LabHost]:
     """A host with the keeper on it, installed by its role; afterwards there is no trace of it."""
     host.run("mkdir", "-p", METRICS)
-    role(host, interval=5)
+    host.play("keeper", interval=5)
     yield host
-    role(host, state="absent")
+    host.play("keeper", state="absent")
     left = host.run(
         "sh",
         "-c",
@@ -100,8 +83,22 @@ def test_what_befalls_containers(scene: Scene) -> None:
         scene.sh("docker rename other db")
     with scene.fault("ip route flush inside a container"):
         scene.host.inside("app", "ip", "route", "flush", "root", "10.81.2.0/24")
-        scene.host.inside("db", "ip", "route", "flush", "table", "main")
+        # Not its own subnet's: what the kernel made of the address, nobody has declared.
+        scene.host.inside("db", "ip", "route", "flush", "scope", "global")
+    scene.sh(
+        f"seq {CROWD} | xargs -P 8 -I@ docker run -d --restart=always --stop-signal=KILL --name=crowd-@ --network=front"
+        f" --label=tier=crowd {IMAGE} sleep infinity >/dev/null"
+    )
+    with scene.fault(f"{CROWD} containers restart at once"):
+        scene.sh("docker ps -q -f label=tier=crowd | xargs -P 20 -n 3 docker restart -t 0 >/dev/null")
     scene.is_whole()
+    crowd = scene.sh(
+        "docker inspect -f '{{.NetworkSettings.Networks.front.IPAddress}}' $(docker ps -q -f label=tier=crowd)"
+    )
+    allowed = scene.host.run("nft", "list", "set", "inet", "breakwater-shop", "pairs4")
+    assert len(crowd.split()) == CROWD
+    assert [each for each in crowd.split() if f" {each} . 10.81.1.11 " not in allowed] == []
+    scene.sh("docker ps -q -f label=tier=crowd | xargs -P 20 -n 3 docker rm -f >/dev/null")
 
 
 def tables(host: LabHost) -> str:
@@ -153,20 +150,19 @@ def live_restore(scene: Scene) -> Iterator[None]:
     """The engine's containers outlive it, meanwhile."""
     path = "/etc/docker/daemon.json"
     former = scene.host.run("cat", path)
-    wanted = json.dumps({**json.loads(former), "live-restore": True})
-    for text in (wanted, former):
-        scene.host.run("sh", "-c", f"cat > {path}; systemctl reload docker", given=text)
-        state = json.dumps("live-restore" in text)
-        scene.until(
-            f"live-restore is {state}",
-            lambda state=state: scene.host.docker("info", "-f", "{{.LiveRestoreEnabled}}") == state,
-        )
-        if text == wanted:
-            try:
-                yield
-            except BaseException:
-                scene.host.run("sh", "-c", f"cat > {path}; systemctl reload docker", given=former)
-                raise
+
+    def turn(on: bool) -> None:
+        given = json.dumps({**json.loads(former), "live-restore": on})
+        scene.host.run("sh", "-c", f"cat > {path}; systemctl reload docker", given=given)
+        now = json.dumps(on)
+        scene.until(f"live-restore is {now}", lambda: scene.host.docker("info", "-f", "{{.LiveRestoreEnabled}}") == now)
+
+    turn(True)
+    try:
+        yield
+    finally:
+        turn(False)
+        scene.host.run("sh", "-c", f"cat > {path}", given=former)
 
 
 def test_what_befalls_the_keeper(scene: Scene) -> None:
@@ -183,5 +179,100 @@ def test_what_befalls_the_keeper(scene: Scene) -> None:
         for _time in range(4):
             scene.sh("docker restart -t 0 app")
             assert not host.module("topology", **TOPOLOGY)["pending"]
-    assert "failed" not in host.run("journalctl", "-u", "breakwater-keeper", "-o", "cat")
+    with scene.fault("a keeper that only reports, and then one that heals"):
+        scene.sh("systemctl stop breakwater-keeper")
+        scene.sh("systemd-run -q --unit=reporter breakwater keep --mode report --every 1")
+        host.inside("app", "ip", "route", "del", "10.81.2.0/24")
+        scene.until(
+            "a route is told to be gone", lambda: "not as declared: add route 10.81.2.0/24 in app" in scene.status()
+        )
+        assert "shop: DOES NOT HOLD" in scene.status() and not scene.is_well()
+        assert "10.81.2.0/24" not in host.inside("app", "ip", "route"), "who only reports has healed"
+        scene.sh("systemctl stop reporter; systemctl start breakwater-keeper")
+    told_as_declared(scene)
     scene.is_whole()
+
+
+def told_as_declared(scene: Scene) -> None:
+    """What an operator sees: the status, the metrics, the journal."""
+    lines = scene.status().splitlines()
+    assert lines[0].startswith("keeper: heals, looks after each event and every 5 s, since 20"), lines
+    assert lines[1] == "engine: answers" and "shop: holds" in lines
+    assert "  declared: 2 networks, 3 connections, 2 routes, 1 rules, a policy" in lines
+    assert any(re.fullmatch(r"  healed: 20\S+ \S+ add route 10.81.2.0/24 in app \(.+\)", each) for each in lines), lines
+    exposition = scene.host.run("cat", f"{METRICS}/breakwater.prom").splitlines()
+    values = {}
+    for line in exposition:
+        if not line.startswith("# "):
+            key, _, value = line.rpartition(" ")
+            values[key] = float(value)
+    assert values["breakwater_up"] == values['breakwater_holds{topology="shop"}'] == 1
+    assert values['breakwater_healed_total{topology="shop"}'] >= 1
+    assert time.time() - values['breakwater_last_look_timestamp_seconds{topology="shop"}'] < 60
+    typed = {line.split()[2] for line in exposition if line.startswith("# TYPE ")}
+    assert {key.partition("{")[0] for key in values} == typed
+    assert scene.host.run("stat", "-c", "%a", f"{METRICS}/breakwater.prom").strip() == "644"
+    journal = scene.host.run("journalctl", "-u", "breakwater-keeper", "-o", "cat", "--since", "-5min")
+    assert "Traceback" not in journal
+    assert "shop: healed, add route 10.81.2.0/24 in app (" in journal
+
+
+STATE = "/etc/breakwater/shop.json"
+COPY = "/var/lib/breakwater/topologies/shop.json"
+REFUSED = f"{STATE} is not what the collection wrote; restore it, or move it away to start afresh"
+
+
+def test_what_befalls_its_state(scene: Scene) -> None:
+    host = scene.host
+    for garble in (
+        f"truncate -s 100 {STATE}",
+        f"head -c 300 /dev/urandom > {STATE}; systemctl restart breakwater-keeper",
+    ):
+        with scene.fault("its state is garbled", well=False):
+            scene.sh(f"{garble}; docker restart -t 0 app")
+        scene.until("it says so", lambda: f"DOES NOT HOLD: {REFUSED}; until then {COPY}" in scene.status())
+        assert not scene.is_well()
+        with pytest.raises(Failed, match=REFUSED):
+            host.module("topology", **TOPOLOGY)
+        assert host.run("cat", COPY) != host.run("sh", "-c", f"base64 {STATE}")
+        assert REFUSED in host.run(
+            "journalctl", "-u", "breakwater-keeper", "-o", "cat", "-p", "err", "--since", "-1min"
+        )
+        with scene.fault("its state is given back"):
+            scene.sh(f"cp {COPY} {STATE}")
+    for folder in ("/var/lib/breakwater", "/etc/breakwater"):
+        with full(scene, folder):
+            with scene.fault(f"{folder} is full"):
+                scene.sh(
+                    "systemctl start breakwater-keeper; docker restart -t 0 app; docker network disconnect back gw"
+                )
+            with pytest.raises(Failed, match="could not be written: No space left on device"):
+                host.module("topology", **{**TOPOLOGY, "rules": []})
+        with scene.fault(f"{folder} has room again"):
+            scene.sh("systemctl start breakwater-keeper; docker restart -t 0 app")
+    scene.is_whole()
+
+
+@contextmanager
+def full(scene: Scene, folder: str) -> Iterator[None]:
+    """A disk of its own in the place of a folder, and no room on it; the keeper is stopped around it."""
+    scene.sh(
+        f"systemctl stop breakwater-keeper; cp -a {folder} /run/former;"
+        f" mount -t tmpfs -o size=64k,mode=700 full {folder}; cp -a /run/former/. {folder}/; rm -rf /run/former;"
+        f" dd if=/dev/zero of={folder}/.filler bs=1k 2>/dev/null || true"
+    )
+    try:
+        yield
+    finally:
+        scene.sh(f"systemctl stop breakwater-keeper; umount {folder}")
+
+
+def test_the_program_is_the_collection(kept: LabHost) -> None:
+    archive = ZipFile(io.BytesIO(base64.b64decode(kept.run("base64", "/usr/local/sbin/breakwater"))))
+    packages = ROOT / "plugins" / "module_utils"
+    here = {str(Path("breakwater") / each.relative_to(packages)): each for each in packages.rglob("*.py")}
+    there = set(archive.namelist()) - {"__main__.py", "breakwater/__init__.py"}
+    # A module brings what it imports; the rest of the packages is other modules'.
+    assert {"breakwater/_keeper/command.py", "breakwater/_loop.py"} <= there <= here.keys() - {"breakwater/_run.py"}
+    assert [name for name in sorted(there) if archive.read(name) != here[name].read_bytes()] == []
+    assert kept.run("stat", "-c", "%U %G %a", "/usr/local/sbin/breakwater").split() == ["root", "root", "755"]

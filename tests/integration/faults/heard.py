@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads what the voices of a host have heard: ``heard.py FOLDER SINCE`` prints spans of time, as JSON.
 
-``{"from 4 web app": [[begin, end], ...]}``: app has heard web; ``back`` means that web has had app's answer. A span ends
-where nothing was heard for a moment.
+``{"from 4 web app": [[begin, end], ...]}``: app has heard web; ``back`` means that web has had app's answer. A span
+ends where nothing was heard for a moment.
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ class Scene:
         host.run("sh", "-c", f"cat > {THERE}/addresses", given=json.dumps(_addresses()))
         host.module("topology", **TOPOLOGY)
         host.run("systemctl", "daemon-reload")
-        host.run("systemctl", "enable", "--now", "voice")
+        host.run("systemctl", "enable", "voice")
+        host.run("systemctl", "restart", "voice")
         host.run("systemctl", "start", "breakwater-keeper")
         host.run("sh", "-c", "\n".join([*(f"{self.start(name)} &" for name in CONTAINERS), "wait"]))
         with self.fault("the scene is built"):
@@ -123,6 +124,8 @@ class Scene:
         at = at or known[network]
         argv = [
             *("docker", *verb.split(), "--restart=always", f"--name={name}", f"--network={network}"),
+            # One of them takes its time when the engine stops.
+            *(["--stop-timeout=3"] if name == "spy" else ["--stop-signal=KILL"]),
             *(f"--ip={four}{at}", f"--ip6={six}{at:x}", f"--volume={THERE}:{THERE}"),
             *(f"--label={key}={value}" for key, value in known.get("labels", {}).items()),
             *known.get("options", []),
@@ -176,6 +179,10 @@ class Scene:
     def status(self) -> str:
         return self.host.run("breakwater", "status", check=False)
 
+    def is_well(self) -> bool:
+        """Whether the keeper says so, by its exit status."""
+        return self.sh("breakwater status >/dev/null && echo well || true").strip() == "well"
+
     def sh(self, script: str) -> str:
         return self.host.run("sh", "-ec", script)
 
@@ -204,7 +211,9 @@ def leaks(heard: Heard) -> Heard:
 
 
 def _said(keys: Any) -> str:
-    return ", ".join(sorted({f"{source}>{target}/{version}" for _kind, version, source, target in keys})) or "nobody"
+    pairs = sorted({f"{source}>{target}/{version}" for _kind, version, source, target in keys})
+    more = f" and {len(pairs) - 8} more" if len(pairs) > 8 else ""
+    return ", ".join(pairs[:8]) + more or "nobody"
 
 
 def _addresses() -> list[tuple[int, str]]:
