@@ -112,16 +112,16 @@ def topology(text: str) -> list[dict[str, Any]]:
 
 def test_nothing_of_a_name_is_executed(lab: Resident) -> None:
     before, taken = others(lab), 0
-    refused: list[str] = []
+    lot, refused = random.Random(SEED), list[str]()
     for text in TEXTS:
-        for each in topology(text):
+        for each in lot.sample(topology(text), 5):
             try:
                 lab.module("topology", **each)
                 taken += 1
             except Failed as failure:
                 refused.append(str(failure))
         lab.docker("restart", "-t", "0", "c0.-_x")
-    assert taken > 50 and len(refused) > 50, (taken, len(refused))
+    assert taken > 20 and len(refused) > 20, (taken, len(refused))
     assert [each for each in refused if "Traceback" in each or "\n" in each] == []
     tables = lab.run("nft", "list", "tables")
     assert "canary" not in tables, tables
