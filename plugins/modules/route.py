@@ -14,6 +14,8 @@ description:
     an interface, because engines give interfaces new names at every reconnect.
   - A route is known by its destination, table and metric, as it is to the kernel. Routes that are not in the list are
     left alone, unless O(purge=true).
+  - A container for which a route through a gateway is set accepts no ICMP redirects any more, by C(accept_redirects)
+    in its namespace. A gateway container that is about to start sends such, and they would lead around the route.
   - Routes live in the container's namespace. A restart of the container loses them until the next run. When this
     collection reconnects an endpoint or recreates a network, it sets them again.
 version_added: 0.1.0

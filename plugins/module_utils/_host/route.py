@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from .._model import address
 from .._model.connection import Container
@@ -13,9 +12,8 @@ from .._model.errors import HostError
 from .._model.route import LiveRoute
 from .._model.step import DeleteRoute, SetRoute
 from .._model.world import HostPrefix
-from . import netlink
+from . import netlink, sysctl
 from .namespace import Namespace, inside, interface
-from .setns import entered
 
 _TYPES = {1: "unicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 _NOT_HELD = ("0.0.0.0/0", "::/0", "fe80:", "ff00:")
@@ -60,28 +58,12 @@ def apply(action: SetRoute | DeleteRoute, container: Container, gateway: str | N
         words.append("onlink")
     try:
         if gateway and verb == "replace":
-            _refuse_redirects(container, route.version)
+            sysctl.refuse_redirects(container, route.version)
         inside(container, [f"-{route.version}"], f"route {verb} {' '.join(words)}\n")
     except HostError as error:
         if verb == "delete" and "No such process" in str(error):
             return
         raise HostError(f"route {route.destination} of container '{container.name}': {error}") from error
-
-
-def _refuse_redirects(container: Container, version: int) -> None:
-    """A way that is declared is not to be changed by ICMP.
-
-    A gateway container that starts has one network before the other, and tells whoever asks it meanwhile to go by the
-    host: the kernel would believe that for five minutes, beside the route.
-    """
-    try:
-        with entered(container.netns):
-            for each in Path(f"/proc/sys/net/ipv{version}/conf").glob("*/accept_redirects"):
-                each.write_text("0")
-    except FileNotFoundError:
-        return  # the container has ended: the route will say so
-    except OSError as error:
-        raise HostError(f"ICMP redirects could not be refused: {error.strerror}") from error
 
 
 def host_prefixes() -> tuple[HostPrefix, ...]:

@@ -153,6 +153,23 @@ def write(name: str, value: str) -> None:
         raise HostError(f"the kernel refuses {value!r} for {name}: {reason}") from error
 
 
+def refuse_redirects(container: Container, version: int) -> None:
+    """Have a container believe no ICMP redirect: a way that is declared is not for others to change.
+
+    A gateway container that starts has one network before the other, and tells whoever asks it meanwhile to go by the
+    host. The kernel would believe that for five minutes, beside the route.
+    """
+    folder = f"net/ipv{version}/conf"
+    try:
+        with setns.entered(_namespace(container, "net"), "net"):
+            for each in (PROC / folder).iterdir():
+                (PROC / f"{folder}/{each.name}/accept_redirects").write_text("0\n", encoding="ascii")
+    except FileNotFoundError:
+        return  # the container has ended, or has no such IP version: the route will say so
+    except OSError as error:
+        raise HostError(f"container '{container.name}' goes on to accept ICMP redirects: {error.strerror}") from error
+
+
 def apply(
     action: SetSysctl | RestoreSysctl, container: Container | None, known: Callable[[], Iterable[str]] = tuple
 ) -> None:
