@@ -92,12 +92,15 @@ def test_what_befalls_containers(scene: Scene) -> None:
     with scene.fault(f"{CROWD} containers restart at once"):
         scene.sh("docker ps -q -f label=tier=crowd | xargs -P 20 -n 3 docker restart -t 0 >/dev/null")
     scene.is_whole()
-    crowd = scene.sh(
-        "docker inspect -f '{{.NetworkSettings.Networks.front.IPAddress}}' $(docker ps -q -f label=tier=crowd)"
-    )
-    allowed = scene.host.run("nft", "list", "set", "inet", "breakwater-shop", "pairs4")
-    assert len(crowd.split()) == CROWD
-    assert [each for each in crowd.split() if f" {each} . 10.81.1.11 " not in allowed] == []
+    where = "docker inspect -f '{{.NetworkSettings.Networks.front.IPAddress}}' $(docker ps -q -f label=tier=crowd)"
+
+    def unknown() -> list[str]:
+        crowd = scene.sh(where).split()
+        assert len(crowd) == CROWD
+        allowed = scene.host.run("nft", "list", "set", "inet", "breakwater-shop", "pairs4")
+        return [each for each in crowd if not re.search(rf"\b{re.escape(each)} \. 10\.81\.1\.11 ", allowed)]
+
+    scene.until("each of the crowd is allowed", lambda: unknown() == [])
     scene.sh("docker ps -q -f label=tier=crowd | xargs -P 20 -n 3 docker rm -f >/dev/null")
 
 
