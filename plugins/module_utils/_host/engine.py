@@ -26,7 +26,7 @@ _AT_ONCE = 8
 """Containers inspected side by side."""
 _GREETING = 2.0
 """Seconds within which an engine that is there answers what costs it nothing."""
-_EVENTS = ("start", "die", "destroy", "rename", "update", "connect", "disconnect", "create", "remove")
+_EVENTS = ("start", "die", "destroy", "rename", "update", "connect", "disconnect", "create", "remove", "reload")
 """After which something that was declared may be true no longer."""
 
 
@@ -97,8 +97,8 @@ class DockerEngine:
         self._ask("answer", lambda: api._get(api._url("/_ping"), timeout=_GREETING))
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What happens to containers and networks from now on, without end; HostError where the engine goes away."""
-        filters = {"type": ["container", "network"], "event": list(_EVENTS)}
+        """What happens to containers, networks and the engine itself; HostError where it goes away."""
+        filters = {"type": ["container", "network", "daemon"], "event": list(_EVENTS)}
         stream = self._ask("tell its events", lambda: self._api.events(filters=filters, decode=True))
         return self._told(stream)
 

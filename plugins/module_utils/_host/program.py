@@ -82,4 +82,4 @@ def _source(module: str) -> bytes:
     source = loader.get_source(module) if loader else None
     if source is None:
         raise HostError(f"the source of {module} is not there")
-    return str(source).encode()
+    return source if isinstance(source, bytes) else str(source).encode()  # bytes by Ansible's own loader

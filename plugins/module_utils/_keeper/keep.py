@@ -24,7 +24,7 @@ from .._model.topology import Topology
 from .journal import error, note, ready, warn
 from .record import Record
 from .restore import declared, put_back
-from .wake import FILTERED, Wake, Wakes
+from .wake import FILTERED, RELOADED, Wake, Wakes
 
 _PATIENCE = 10
 """Seconds that the engine may take for an answer: whatever waits for the keeper waits as long."""
@@ -72,6 +72,8 @@ class _Keeper:
             engine = self._answering()
         try:
             if engine is not None:
+                if any(each.why == RELOADED for each in wakes):
+                    self._identity = engine.identity()
                 last_seen.keep(self._identity, engine.networks())
         except HostError as problem:
             error(str(problem))

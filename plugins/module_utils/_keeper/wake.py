@@ -17,6 +17,8 @@ from .._host.engine import DockerEngine
 from .._model.engine import EngineAddress
 from .._model.errors import HostError
 
+RELOADED = "the engine was reloaded"
+"""Why there is a look when the engine's own settings may have changed."""
 FILTERED = "the packet filter was changed"
 """Why there is a look when something of ours was taken from nftables."""
 _RETRY = 0.2
@@ -95,10 +97,13 @@ class Wakes:
 
 
 def _of_engine(event: dict[str, Any]) -> Wake:
+    at = event.get("timeNano", 0) / 1e9
+    if event.get("Type") == "daemon":
+        return Wake(RELOADED, at)
     actor = event.get("Actor") or {}
     attributes = actor.get("Attributes") or {}
     who = attributes.get("name") or str(actor.get("ID"))[:12]
-    return Wake(f"{event.get('Type')} {who}: {event.get('Action')}", event.get("timeNano", 0) / 1e9)
+    return Wake(f"{event.get('Type')} {who}: {event.get('Action')}", at)
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -326,6 +326,15 @@ def test_an_engine_whose_containers_outlive_it_is_not_closed(host: FakeHost) -> 
     assert table.sets["governed4"].elements and not table.sets["pairs4"].elements, "flushed, it is closed"
 
 
+def test_the_engine_is_asked_again_once_it_was_reloaded(host: FakeHost) -> None:
+    watching = keeper()
+    host.engine.live_restore = True  # type: ignore[attr-defined]
+    watching.look([START])
+    assert not last_seen.live_restore()
+    watching.look([wake.Wake(wake.RELOADED, 1.0)])
+    assert last_seen.live_restore()
+
+
 def test_what_cannot_be_restored_is_told(host: FakeHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert host and restore.restore() == 1
     assert "the keeper has not seen the engine yet" in capsys.readouterr().out

@@ -61,6 +61,7 @@ def test_reasons_come_together_and_end() -> None:
     assert wake._of_engine({"Type": "network", "Action": "connect", "Actor": {"ID": "f" * 64}}).why == (
         f"network {'f' * 12}: connect"
     )
+    assert wake._of_engine({"Type": "daemon", "Action": "reload"}) == wake.Wake(wake.RELOADED, 0.0)
     wakes._queue.put(wake._of_engine(event))
     wakes.stop()
     assert wakes.wait(1) is None
