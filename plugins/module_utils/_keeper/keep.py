@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,23 +66,28 @@ class _Keeper:
                 self._meet(each.engine)
         # Closed first: who may pass, the engine tells, and it may be long about it.
         if self._heals and (self._engine is None or any(each.why == FILTERED for each in wakes)):
-            put_back()
+            self._trying(put_back)
         engine = self._answering()
         well = engine is not None and self._look(engine, wakes)
         if engine is not None and not well:
             engine = self._answering()
-        try:
-            if engine is not None:
-                if any(each.why == RELOADED for each in wakes):
-                    self._identity = engine.identity()
-                last_seen.keep(self._identity, engine.networks())
-        except HostError as problem:
-            error(str(problem))
-        try:
-            self._record.write(self._metrics)
-        except HostError as problem:
-            error(str(problem))
+        if engine is not None:
+            self._trying(partial(self._keep_seen, engine, any(each.why == RELOADED for each in wakes)))
+        self._trying(partial(self._record.write, self._metrics))
         return well or self._engine is None  # whose coming is news
+
+    @staticmethod
+    def _trying(work: Callable[[], None]) -> None:
+        """Do what the rest does not depend on: that it fails is told."""
+        try:
+            work()
+        except HostError as problem:
+            error(str(problem))
+
+    def _keep_seen(self, engine: DockerEngine, anew: bool) -> None:
+        if anew:
+            self._identity = engine.identity()
+        last_seen.keep(self._identity, engine.networks())
 
     def _answering(self) -> DockerEngine | None:
         """The engine, if it answers: one that stops keeps whoever asks waiting, and with him the next start."""

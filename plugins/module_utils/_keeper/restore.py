@@ -44,7 +44,10 @@ def restore() -> int:
 
 
 def put_back() -> None:
-    """What somebody took from the packet filter is there again, closed to whom only the engine knows."""
+    """What somebody took from the packet filter is there again, closed to whom only the engine knows.
+
+    HostError where another run holds the lock.
+    """
     if not last_seen.PATH.exists():
         return
     with alone():
