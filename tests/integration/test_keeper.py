@@ -25,7 +25,7 @@ FLEET = os.environ.get("BREAKWATER_FLEET", "test")
 METRICS = "/var/lib/prometheus/node-exporter"
 HOME = "--ip 10.81.1.10 --ip6 fd00:81:1::a"
 SEED = 4
-CROWD = 60
+CROWD = 40
 TAKEN = 2.0
 """Seconds within which an address that another container has taken is closed to it."""
 FLUSHED = 3.0
