@@ -162,7 +162,7 @@ class Scene:
                 break
             late = f"{name}: after {PATIENCE:g} s not heard: {_said(dumb)}; open: {_said(open_)}"
             assert now < end + PATIENCE, f"{self.host.name}: {late}\n{self.status()}"
-            time.sleep(0.1)
+            time.sleep(0.5)  # a look costs the host half a second of its own
         cut, whom = max(_cuts(heard), default=(0.0, None))
         line = f"{self.host.name}: {name}: done in {end - begin:.1f} s, settled {time.time() - end:.1f} s later"
         line += f", cut {cut * 1000:.0f} ms ({_said([whom])})" if whom else ""

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 PORT = 7000
-EVERY = 0.01
-SELDOM = 4
+EVERY = 0.02
+SELDOM = 2
 """IPv6 is called each so many rounds."""
 NOTED_EVERY = 0.02
 FAMILIES = {4: (socket.AF_INET, "0.0.0.0"), 6: (socket.AF_INET6, "::")}
