@@ -7,15 +7,16 @@ import json
 import sys
 import time
 
+# The packages as they are on the host, and nowhere here.
 sys.path.insert(0, "/usr/local/sbin/breakwater")
 
-from breakwater._host.engine import DockerEngine  # type: ignore[import-not-found]
-from breakwater._host.files import LastingMemories  # type: ignore[import-not-found]
-from breakwater._host.host import Host  # type: ignore[import-not-found]
-from breakwater._keeper.keep import declared  # type: ignore[import-not-found]
-from breakwater._kinds import TOPOLOGY  # type: ignore[import-not-found]
-from breakwater._loop import converge  # type: ignore[import-not-found]
-from breakwater._model.engine import EngineAddress  # type: ignore[import-not-found]
+from breakwater._host.engine import DockerEngine
+from breakwater._host.files import LastingMemories
+from breakwater._host.host import Host
+from breakwater._keeper.restore import declared
+from breakwater._kinds import TOPOLOGY
+from breakwater._loop import converge
+from breakwater._model.engine import EngineAddress
 
 engine, memories = DockerEngine(EngineAddress()), LastingMemories()
 looks = []

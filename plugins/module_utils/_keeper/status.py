@@ -33,12 +33,14 @@ def status() -> dict[str, Any]:
 
 def is_well(told: Mapping[str, Any]) -> bool:
     """Whether a keeper runs, and all holds."""
-    return told["running"] and not told["engine"] and all(each["holds"] for each in told["topologies"].values())
+    return told["running"] and told.get("engine") == "" and all(each["holds"] for each in told["topologies"].values())
 
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """The status for a person."""
-    if told["running"] and "mode" in told:
+    if told["running"] and "mode" not in told:
+        yield "keeper: starts, and has not looked yet"
+    elif told["running"]:
         verb = "heals" if told["mode"] == "heal" else "reports only"
         yield f"keeper: {verb}, looks after each event and every {told['every']} s, since {_when(told['since'])}"
         yield f"engine: {told['engine'] or 'answers'}"

@@ -280,6 +280,7 @@ def test_status_for_a_person(host: FakeHost) -> None:
     nobody = "\n".join(status.lines(told(host)))
     assert "keeper: does not run" in nobody and "shop: nobody has looked yet" in nobody
     with lock.keeping():
+        assert not status.is_well(told(host)) and "keeper: starts, and has not looked yet" in status.lines(told(host))
         watching = keeper()
         restart(host, "web")
         watching.look([START])
