@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the Breakwater founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module can: check mode, diff, idempotence, where it runs, its action group."""
+"""What every module can: check mode, diff, idempotence, where it runs."""
 
 from __future__ import annotations
 
@@ -29,13 +29,6 @@ attributes:
     description: The operating system of the managed host.
     support: full
     platforms: linux
-  action_group:
-    description:
-      - C(group/breakwater.docker.docker) in C(module_defaults) sets the connection options of all modules at once.
-    support: full
-    membership:
-      - breakwater.docker.docker
-      - docker
 """
 
     INFO = r"""

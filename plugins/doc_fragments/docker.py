@@ -10,6 +10,14 @@ class ModuleDocFragment:
     """For modules that speak to an engine; the spec is ADDRESS_SPEC of module_utils/_model/engine.py."""
 
     DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description:
+      - C(group/breakwater.docker.docker) in C(module_defaults) sets the connection options of all modules at once.
+    support: full
+    membership:
+      - breakwater.docker.docker
+      - docker
 options:
   docker_host:
     description:

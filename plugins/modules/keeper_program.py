@@ -14,22 +14,12 @@ description:
 version_added: 0.1.0
 author:
   - the Breakwater founders (!UNKNOWN)
+extends_documentation_fragment:
+  - breakwater.docker.attributes
 attributes:
-  check_mode:
-    description: Can run in C(check_mode) and tell what would change, without changing it.
-    support: full
   diff_mode:
-    description: Tells what has changed, or would, when the play runs with C(--diff).
-    support: full
     details:
       - The program goes by its SHA-256.
-  idempotent:
-    description: A second run with the same arguments changes nothing, if nobody else has changed the host meanwhile.
-    support: full
-  platform:
-    description: The operating system of the managed host.
-    support: full
-    platforms: linux
 options:
   state:
     description:
