@@ -129,6 +129,11 @@ options:
               - How many may come at once before the rate counts.
             type: int
             default: 5
+          per:
+            description:
+              - With V(source), each address that packets come from has the rate for itself. Otherwise all have it together.
+            type: str
+            choices: [source]
       log_prefix:
         description:
           - What the line in the log begins with; up to 29 characters.
@@ -149,6 +154,11 @@ options:
               - How many may come at once before the rate counts.
             type: int
             default: 5
+          per:
+            description:
+              - With V(source), each address that packets come from has the rate for itself. Otherwise all have it together.
+            type: str
+            choices: [source]
       comment:
         description:
           - A remark that C(iptables-save) shows; up to 200 characters.

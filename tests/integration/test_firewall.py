@@ -156,6 +156,7 @@ RICH: list[dict[str, Any]] = [
         "source": f"{FAR6}::/64",
     },
     {"action": "drop", "in_interface": "near0", "out_interface": "br-+", "protocol": "47", "limit": {"rate": "7/hour"}},
+    {"action": "allow", "source": "app", "limit": {"rate": "120/hour", "burst": 30, "per": "source"}},
     {"action": "drop", "destination": "host", "protocol": "tcp", "ports": [81], "log_prefix": "no "},
     {"action": "drop", "protocol": "tcp", "ports": [str(each) for each in range(100, 120)], "source": "192.0.2.7"},
     {

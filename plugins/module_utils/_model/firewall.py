@@ -26,6 +26,7 @@ STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED")
 LIMIT_SPEC: dict[str, dict[str, Any]] = {
     "rate": {"type": "str", "required": True},
     "burst": {"type": "int", "default": 5},
+    "per": {"type": "str", "choices": ["source"]},
 }
 RULE_SPEC: dict[str, dict[str, Any]] = {
     "action": {"type": "str", "required": True, "choices": list(ACTIONS)},
@@ -137,10 +138,11 @@ class End:
 
 @dataclass(frozen=True)
 class Limit:
-    """A rate as iptables prints it, and how many may come at once before it counts."""
+    """A rate as iptables prints it, how many may come at once before it counts, and whether each source has its own."""
 
     rate: str
     burst: int
+    per_source: bool = False
 
     @classmethod
     def read(cls, given: Mapping[str, Any] | None, path: str) -> Limit | None:
@@ -157,7 +159,7 @@ class Limit:
             raise DeclarationError(under(path, "rate"), f"{given['rate']} is more than the 10000/second of the kernel")
         if not 1 <= given["burst"] <= 10_000:
             raise DeclarationError(under(path, "burst"), f"expected a number from 1 to 10000, found {given['burst']}")
-        return cls(_printed(period), given["burst"])
+        return cls(_printed(period), given["burst"], given.get("per") == "source")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from .._model import address
@@ -148,7 +149,7 @@ class _Places:
     """Where the ends of rules are on a world: their versions, their sets, and who is not there."""
 
     def __init__(self, chain: str, world: World) -> None:
-        self._chain = chain
+        self.chain = chain
         self._world = world
         self._known: dict[End, Mapping[int, frozenset[Element]]] = {}
         self.sets: dict[str, frozenset[Element]] = {}
@@ -171,7 +172,7 @@ class _Places:
 
     def set_of(self, end: End, version: int, path: str) -> str:
         """The name of the set that holds the addresses of an end."""
-        name = set_name(self._chain, end, version)
+        name = set_name(self.chain, end, version)
         self.sets[name] = self._of(end, path)[version]
         return name
 
@@ -271,6 +272,7 @@ def _lines(rule: Rule, version: int, places: _Places | None) -> list[str]:
     """What a rule compiles to for one IP version, as iptables-save prints it."""
     sets: list[str] = []
     head: list[str] = []
+    chain = places.chain if places else ""
     for key, flag, side in (("source", "-s", "src"), ("destination", "-d", "dst")):
         end = getattr(rule, key)
         if end is None:
@@ -293,8 +295,9 @@ def _lines(rule: Rule, version: int, places: _Places | None) -> list[str]:
     tail += [_quoted(each) for each in rule.match]
     comment = ["-m", "comment", "--comment", _quoted(rule.comment)] if rule.comment else []
     return [
-        " ".join([*head, *sets, *ports, *tail, *_limited(limit), *comment, "-j", *target])
+        " ".join([*matches, *_limited(limit, (chain, *matches, *target)), *comment, "-j", *target])
         for ports in _ports(rule)
+        for matches in [(*head, *sets, *ports, *tail)]
         for target, limit in _targets(rule, version)
     ]
 
@@ -326,10 +329,17 @@ def _targets(rule: Rule, version: int) -> Iterator[tuple[list[str], Limit | None
         yield ["RETURN" if rule.action == "allow" else "DROP"], rule.limit
 
 
-def _limited(limit: Limit | None) -> list[str]:
+def _limited(limit: Limit | None, of: Sequence[str]) -> list[str]:
+    """The match for a limit; where each source has its own, they are counted in a table of this line alone."""
     if limit is None:
         return []
-    return ["-m", "limit", "--limit", limit.rate, *(["--limit-burst", str(limit.burst)] if limit.burst != 5 else [])]
+    burst = str(limit.burst)
+    if not limit.per_source:
+        return ["-m", "limit", "--limit", limit.rate, *(["--limit-burst", burst] if limit.burst != 5 else [])]
+    # The kernel counts all rules of one name together, at the rate of the first: another rate is another name.
+    name = f"bw-{sha256(' '.join((*of, limit.rate, burst)).encode()).hexdigest()[:12]}"
+    options = {"upto": limit.rate, "burst": burst, "mode": "srcip", "name": name}
+    return ["-m", "hashlimit", *(word for key, value in options.items() for word in (f"--hashlimit-{key}", value))]
 
 
 def _quoted(text: str) -> str:

@@ -83,6 +83,15 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, ...], list[str]]] = [
         ["-m limit --limit 1/sec -j DROP"],
     ),
     (
+        "a rate for each source",
+        {"action": "allow", "limit": {"rate": "60/minute", "burst": 20, "per": "source"}},
+        BOTH,
+        [
+            "-m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 20 --hashlimit-mode srcip"
+            " --hashlimit-name bw-545c2e15a435 -j RETURN"
+        ],
+    ),
+    (
         "logged first",
         {"action": "drop", "log_prefix": "no ", "log_limit": {"rate": "7/h", "burst": 9}, "comment": "why"},
         BOTH,
