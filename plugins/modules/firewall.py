@@ -131,7 +131,7 @@ options:
             default: 5
           per:
             description:
-              - With V(source), each address that packets come from has the rate for itself. Otherwise all have it together.
+              - With V(source), each address that packets come from has the rate for itself. If left out, they share it.
             type: str
             choices: [source]
       log_prefix:
@@ -156,7 +156,7 @@ options:
             default: 5
           per:
             description:
-              - With V(source), each address that packets come from has the rate for itself. Otherwise all have it together.
+              - With V(source), each address that packets come from has the rate for itself. If left out, they share it.
             type: str
             choices: [source]
       comment:
