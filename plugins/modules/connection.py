@@ -26,9 +26,15 @@ extends_documentation_fragment:
 options:
   container:
     description:
-      - The container, by name or ID.
+      - The container, by name or ID. Required, unless O(labels) says who is meant.
     type: str
-    required: true
+  labels:
+    description:
+      - A label expression, as V(com.docker.compose.service=web) or V(tier in (web, api\)), in place of O(container).
+        Each container that meets all of its terms is meant, running or not.
+      - In a topology that a keeper keeps, a container that comes later is attached as soon as it starts.
+      - Addresses and MAC addresses cannot be declared then, for they are those of one container.
+    type: str
   networks:
     description:
       - The networks. Their order says nothing.
@@ -133,6 +139,12 @@ EXAMPLES = r"""
         aliases: [gw]
     exclusive: true
 
+- name: All that Compose runs as this service, however many
+  breakwater.docker.connection:
+    labels: com.docker.compose.project=shop, com.docker.compose.service=web
+    networks:
+      - name: frontend
+
 - name: Which of them gives the default route (Docker Engine 28.0 or newer)
   breakwater.docker.connection:
     container: gateway
@@ -153,7 +165,7 @@ networks:
   description:
     - All networks of the container as they are now, with the options of O(networks) that declare them. Options at
       their default are left out.
-  returned: success
+  returned: success, with O(container)
   type: list
   elements: dict
   sample:
@@ -163,6 +175,14 @@ networks:
     - name: frontend
       ipv4_address: 10.0.1.3
       gw_priority: 100
+containers:
+  description:
+    - With O(labels), the containers that were meant, each with its networks as RV(networks) tells them.
+  returned: success, with O(labels)
+  type: dict
+  sample:
+    web-1:
+      - name: frontend
 steps:
   description:
     - What was changed, or would be in check mode, in order. RV(breakwater.docker.topology#module:steps) tells what a

@@ -31,13 +31,15 @@ def host(request: pytest.FixtureRequest) -> LabHost:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machine() -> Machine:
-    """The virtual machine with the collection on it, empty at first; what is on it is for its tests to share."""
+    """The virtual machine with the collection on it, empty at first; what is on it is for the tests of a file to share."""
     found = standing()
     if found is None:
         pytest.exit("no virtual machine stands: python3 molecule/lab/lab.py vm-up", 2)
-    found.install()
+    if found.name not in _installed:
+        found.install()
+        _installed.add(found.name)
     found.wipe()
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from . import address
+from . import address, label
 from .errors import DeclarationError
 from .network import LiveNetwork
 from .spec import texts, under
@@ -26,11 +26,14 @@ ENDPOINT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 SPEC: dict[str, dict[str, Any]] = {
-    "container": {"type": "str", "required": True},
+    "container": {"type": "str"},
+    "labels": {"type": "str"},
     "networks": {"type": "list", "elements": "dict", "options": ENDPOINT_SPEC, "default": []},
     "exclusive": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
+
+_OF_ONE = ("ipv4_address", "ipv6_address", "link_local_ips", "mac_address")
 
 
 @dataclass(frozen=True)
@@ -167,17 +170,25 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Connection:
-    """The networks of one container as declared; ``exclusive`` detaches it from every other."""
+    """The networks of one container as declared; ``exclusive`` detaches it from every other.
+
+    Without a ``container`` they are those of each one that meets the terms of ``labels``.
+    """
 
     container: str
     networks: tuple[Endpoint, ...] = ()
     exclusive: bool = False
     state: str = "present"
+    labels: tuple[label.Term, ...] = ()
     path: str = field(default="", compare=False)
 
     @classmethod
     def read(cls, args: Mapping[str, Any], path: str = "") -> Connection:
         """The connection that ``args``, which SPEC has accepted, declare."""
+        container, labels = args["container"], args["labels"]
+        if bool(container) == bool(labels):
+            found = "both" if container else "neither"
+            raise DeclarationError(under(path, "container"), f"expected either container or labels, found {found}")
         where = under(path, "networks")
         networks = tuple(Endpoint.read(each, f"{where}[{n}]") for n, each in enumerate(args["networks"]))
         seen: dict[str, str] = {}
@@ -188,11 +199,15 @@ class Connection:
                     f"network '{endpoint.name}' is listed already, as {seen[endpoint.name]}",
                 )
             seen[endpoint.name] = endpoint.path
+            for key in _OF_ONE:
+                if labels and getattr(endpoint, key):
+                    raise DeclarationError(endpoint.at(key), "is of one container; labels may mean many")
         if args["state"] == "absent" and args["exclusive"]:
             raise DeclarationError(under(path, "exclusive"), "goes with state: present alone")
         if not networks and not args["exclusive"]:
             raise DeclarationError(where, "lists no network; without exclusive: true there is nothing to do")
-        return cls(args["container"], networks, args["exclusive"], args["state"], path)
+        terms = label.terms(labels, under(path, "labels")) if labels else ()
+        return cls(container or "", networks, args["exclusive"], args["state"], terms, path)
 
     def at(self, key: str) -> str:
         """The path of the field ``key`` of this declaration."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from typing import Any
 
-from . import address
+from . import address, label
 from .connection import Drawn
 from .errors import DeclarationError
 from .name import check_name
@@ -52,11 +52,6 @@ NF_CONNTRACK_BRIDGE, BR_NETFILTER = "nf_conntrack_bridge", "br_netfilter"
 _KINDS = ("container", "labels", "network", "cidr")
 _RATE = re.compile(r"[1-9][0-9]{0,5}/(second|minute|hour|day)")
 _PREFIX = re.compile(r"[\x20-\x7e]{1,64}")
-_KEY = r"[A-Za-z0-9](?:[A-Za-z0-9_./-]*[A-Za-z0-9])?"
-_EXISTS = re.compile(rf"(?P<not>!?)\s*(?P<key>{_KEY})")
-_EQUALS = re.compile(rf"(?P<key>{_KEY})\s*(?P<op>==?|!=)\s*(?P<value>[^\s,()!=]*)")
-_AMONG = re.compile(rf"(?P<key>{_KEY})\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)")
-_COMMA = re.compile(r",(?![^(]*\))")
 
 
 @dataclass(frozen=True)
@@ -109,23 +104,6 @@ class Ports:
 
 
 @dataclass(frozen=True)
-class Term:
-    """One requirement of a label expression: the label's value is among ``values``, or is not.
-
-    With ``values`` ``None`` it is the label itself that must be there, or must not.
-    """
-
-    key: str
-    values: frozenset[str] | None
-    negated: bool
-
-    def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether a container with these labels meets it; one without the label meets every negation."""
-        found = self.key in labels and (self.values is None or labels[self.key] in self.values)
-        return found != self.negated
-
-
-@dataclass(frozen=True)
 class Selector:
     """One end of an entry.
 
@@ -136,7 +114,7 @@ class Selector:
     kind: str
     value: str = ""
     excepted: tuple[str, ...] = ()
-    terms: tuple[Term, ...] = ()
+    terms: tuple[label.Term, ...] = ()
     path: str = field(default="", compare=False)
 
     @classmethod
@@ -164,7 +142,7 @@ class Selector:
             return cls(
                 "cidr", _subnet(value, where), _excepted(given.get("except"), value, under(path, "except")), (), path
             )
-        return cls(kind, value, terms=_terms(value, where) if kind == "labels" else (), path=path)
+        return cls(kind, value, terms=label.terms(value, where) if kind == "labels" else (), path=path)
 
     @classmethod
     def _text(cls, text: str, path: str) -> Selector:
@@ -350,24 +328,3 @@ def _excepted(given: Any, whole: str, path: str) -> tuple[str, ...]:
             raise DeclarationError(where, f"{subnet} is not within {whole}")
         found.append(subnet)
     return tuple(sorted(set(found)))
-
-
-def _terms(text: str, path: str) -> tuple[Term, ...]:
-    return tuple(_term(each.strip(), path) for each in _COMMA.split(text))
-
-
-def _term(text: str, path: str) -> Term:
-    among, equals, exists = _AMONG.fullmatch(text), _EQUALS.fullmatch(text), _EXISTS.fullmatch(text)
-    if among:
-        values = frozenset(each.strip() for each in among["values"].split(","))
-        if "" in values:
-            raise DeclarationError(path, f"{text!r} lists an empty value")
-        return Term(among["key"], values, among["op"] == "notin")
-    if equals:
-        return Term(equals["key"], frozenset((equals["value"],)), equals["op"] == "!=")
-    if exists:
-        return Term(exists["key"], None, bool(exists["not"]))
-    raise DeclarationError(
-        path,
-        f"{text!r} is no label expression; write app=web, app!=web, tier in (web, api), tier notin (db), debug, !debug",
-    )

@@ -62,6 +62,7 @@ class Memory:
         return frozenset(
             (each["container"], endpoint["name"])
             for each in self.declared.get("connections", ())
+            if each["container"]
             for endpoint in each["networks"]
         ) | frozenset(
             (member, each["name"]) for each in self.declared.get("networks", ()) for member in each["connected"] or ()
@@ -131,7 +132,7 @@ class Topology:
 
     def _check(self) -> None:
         _once("network", ((each.name, each.at("name")) for each in self.networks))
-        _once("container", ((each.container, each.at("container")) for each in self.connections))
+        _once("container", ((each.container, each.at("container")) for each in self.connections if each.container))
         _once("container", ((each.container, each.at("container")) for each in self.routes))
         _once(
             "kernel parameter",

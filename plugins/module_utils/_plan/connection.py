@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .._model import address
+from .._model import address, label
 from .._model.connection import Connection, Container, Endpoint, LiveEndpoint, Settings
 from .._model.errors import DeclarationError
 from .._model.network import LiveNetwork
@@ -33,8 +33,24 @@ Formers = Mapping[tuple[str, str], Former]
 
 def plan(connection: Connection, world: World) -> Plan:
     """The steps to ``connection``; DeclarationError where it cannot be."""
-    steps = attachments(connection, world)
-    return steps + detachments(connection, after(world, steps.steps))
+    steps = Plan()
+    for each in chosen((connection,), world):
+        steps += attachments(each, after(world, steps.steps))
+        steps += detachments(each, after(world, steps.steps))
+    return steps
+
+
+def chosen(connections: Iterable[Connection], world: World) -> tuple[Connection, ...]:
+    """The ``connections``, with one for each container in place of those by labels."""
+    return tuple(
+        named
+        for each in connections
+        for named in ([each] if each.container else (replace(each, container=name) for name in _meant(each, world)))
+    )
+
+
+def _meant(connection: Connection, world: World) -> list[str]:
+    return [each.name for each in world.known_residents() if label.match(connection.labels, each.labels)]
 
 
 def attachments(
@@ -76,14 +92,20 @@ def _owner(connection: Connection, world: World) -> Container:
 
 def scope(connection: Connection) -> Scope:
     """What a plan for ``connection`` will look at."""
-    return Scope(containers=frozenset((connection.container,)))
+    return Scope(containers=frozenset((connection.container,) if connection.container else ()))
 
 
 def report(connection: Connection, world: World) -> dict[str, Any]:
-    """What the module ``connection`` returns: all the networks of the container as they are now."""
-    container = world.container(connection.container)
+    """What the module ``connection`` returns: all the networks of the container, or of each, as they are now."""
+    if not connection.container:
+        return {"containers": {each: _networks(each, world) for each in _meant(connection, world)}}
+    return {"networks": _networks(connection.container, world)}
+
+
+def _networks(reference: str, world: World) -> list[dict[str, Any]]:
+    container = world.container(reference)
     endpoints = container.endpoints if container else {}
-    return {"networks": [words.endpoint(name, endpoints[name].settings) for name in sorted(endpoints)]}
+    return [words.endpoint(name, endpoints[name].settings) for name in sorted(endpoints)]
 
 
 def attach(container: Container, network: LiveNetwork, endpoint: Endpoint, world: World) -> Plan:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from typing import Any
 
-from .._model import address, boxes
+from .._model import address, boxes, label
 from .._model.connection import Container, Drawn
 from .._model.errors import DeclarationError, NotThere
 from .._model.network import LiveNetwork
@@ -118,7 +118,7 @@ class Rulebook:
             for each in self._world.known_residents()
             if each.running
             and not self._networks.keys().isdisjoint(each.endpoints)
-            and all(term.matches(each.labels) for term in selector.terms)
+            and label.match(selector.terms, each.labels)
         ]
         if not found:
             among = ", ".join(self._networks)

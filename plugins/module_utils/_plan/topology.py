@@ -25,6 +25,7 @@ def plan(topology: Topology, world: World) -> Plan:
     """The steps to ``topology``, each part planned on the world that the parts before it leave behind."""
     if topology.state == "absent":
         return _removal(topology, _assumed(topology, world))
+    topology = _chosen(topology, world)
     _check_owners(topology, world)
     _check_members(topology, world)
     draft = _networks(topology, world)
@@ -57,13 +58,25 @@ def scope(topology: Topology) -> Scope:
     members = {each for declared in topology.networks for each in declared.connected or ()}
     gateways = {each.via for declared in topology.routes for each in declared.routes if each.via}
     return Scope(
-        containers=frozenset(members | gateways | {each.container for each in topology.connections}).union(
-            *(sysctl.scope(each).containers for each in topology.sysctls)
-        ),
+        containers=frozenset(
+            members | gateways | {each.container for each in topology.connections if each.container}
+        ).union(*(sysctl.scope(each).containers for each in topology.sysctls)),
         routed=frozenset(each.container for each in topology.routes).union(
             *(sysctl.scope(each).routed for each in topology.sysctls)
         ),
     )
+
+
+def _chosen(topology: Topology, world: World) -> Topology:
+    """``topology`` with a connection of its own for each container that one by labels means."""
+    connections: dict[str, Connection] = {}
+    for each in connection.chosen(topology.connections, world):
+        earlier = connections.setdefault(each.container, each)
+        if earlier is not each and not topology.is_kept:
+            raise DeclarationError(
+                each.at("labels"), f"container '{each.container}' is declared already, as {earlier.path}"
+            )
+    return replace(topology, connections=tuple(connections.values()))
 
 
 def _networks(topology: Topology, world: World) -> Plan:

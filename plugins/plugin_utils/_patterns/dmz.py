@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
-from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import LIMIT_SPEC
+from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import LIMIT_SPEC, Limit
 from ansible_collections.breakwater.docker.plugins.module_utils._model.policy import WORLD, Ports, Selector
 from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import near, read, under
 
@@ -93,6 +93,7 @@ def _rated(given: Any, path: str) -> tuple[Any, Mapping[str, Any] | None]:
         return given, None
     args = read(RATED_SPEC, given, path)
     limit = args.pop("limit")
+    Limit.read(limit, under(path, "limit"))
     return args, limit
 
 

@@ -259,7 +259,7 @@ def _connections(
     networks: list[dict[str, Any]] = [{"name": made[tier.name]["name"]}] if tier.is_outward else []
     for ends, key in links.items():
         if tier.name in ends:
-            is_called = any(tier.name in by_name[each].calls for each in ends)
+            is_called = any(tier.name in by_name[each].calls for each in ends - {tier.name} or ends)
             networks.append({"name": made[key]["name"], "aliases": [tier.name] if is_called else []})
     selected = [{"container": each} for each in tier.containers]
     for each in [*selected, *([{"labels": tier.labels}] if tier.labels else [])]:

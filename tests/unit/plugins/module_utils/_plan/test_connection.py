@@ -113,3 +113,33 @@ def test_refused(args: dict[str, Any], kind: type[Exception], says: str) -> None
     with pytest.raises(kind) as refusal:
         planned("connection", args, shop())
     assert says in str(refusal.value)
+
+
+def labelled(*names: str) -> Any:
+    """The shop with these containers more, each with the label app and its own name as tier."""
+    engine = shop()
+    for name in names:
+        engine.run(name, "front", labels={"app": "x", "tier": name})
+    return engine
+
+
+def test_labels_mean_each_that_has_them() -> None:
+    args = {"labels": "app=x, tier in (one, two)", "networks": [{"name": "back"}], "exclusive": True}
+    assert titles(planned("connection", args, labelled("one", "two", "three"))) == [
+        step
+        for name in ("one", "two")
+        for step in (f"connect connection {name} to back", f"disconnect connection {name} to front")
+    ]
+    assert titles(planned("connection", args, shop())) == []
+
+
+def test_labels_in_a_topology() -> None:
+    args = {"name": "t", "connections": [{"labels": "app", "networks": [{"name": "back"}]}]}
+    found = titles(planned("topology", args, labelled("one", "two")))
+    assert found == ["connect connection one to back", "connect connection two to back"]
+
+
+def test_who_is_named_and_labelled_is_declared_twice() -> None:
+    connections = [{"container": "one", "networks": [{"name": "back"}]}, {"labels": "app", "exclusive": True}]
+    with pytest.raises(DeclarationError, match=r"connections\[1\]\.labels: container 'one' .* as connections\[0\]"):
+        planned("topology", {"name": "t", "connections": connections}, labelled("one"))

@@ -31,6 +31,7 @@ def compiled(*rules: dict[str, Any], engine: FakeEngine | None = None) -> Rulese
     return found
 
 
+PER_SOURCE = "-m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 20 --hashlimit-mode srcip"
 BOTH = (4, 6)
 CASES: list[tuple[str, dict[str, Any], tuple[int, ...], list[str]]] = [
     ("all", {"action": "drop"}, BOTH, ["-j DROP"]),
@@ -87,8 +88,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, ...], list[str]]] = [
         {"action": "allow", "limit": {"rate": "60/minute", "burst": 20, "per": "source"}},
         BOTH,
         [
-            "-m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 20 --hashlimit-mode srcip"
-            " --hashlimit-name bw-545c2e15a435 -j RETURN"
+            f"{PER_SOURCE} --hashlimit-name bw-545c2e15a435 -j RETURN"
         ],
     ),
     (
