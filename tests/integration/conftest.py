@@ -33,7 +33,7 @@ def host(request: pytest.FixtureRequest) -> LabHost:
 
 @pytest.fixture(scope="module")
 def machine() -> Machine:
-    """The virtual machine with the collection on it, empty at first; what is on it is for the tests of a file to share."""
+    """The virtual machine with the collection on it, empty at first: the tests of a file share what they make on it."""
     found = standing()
     if found is None:
         pytest.exit("no virtual machine stands: python3 molecule/lab/lab.py vm-up", 2)
