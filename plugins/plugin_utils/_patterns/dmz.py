@@ -143,7 +143,8 @@ def _limits(tier: Tier, exposes: Sequence[Any], name: str) -> Iterator[dict[str,
         if limit is None:
             continue
         ports = [Ports.read(each, f"{tier.path}.exposes[{n}]") for each in exposed["ports"]]
-        for protocol, group in groupby(sorted(ports, key=str), key=lambda each: each.protocol):
+        ports.sort(key=lambda each: (str(each.protocol), each.first, each.last))
+        for protocol, group in groupby(ports, key=lambda each: each.protocol):
             if protocol == "icmp":
                 raise DeclarationError(f"{tier.path}.exposes[{n}].limit", "counts connections; icmp has none")
             match = {
