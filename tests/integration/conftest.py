@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from lab_host import LabHost, Machine, fleet
 from lab_host import machine as standing
+from resident import Resident, resident
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -29,6 +30,13 @@ def host(request: pytest.FixtureRequest) -> LabHost:
         found.install()
         _installed.add(found.name)
     return found
+
+
+@pytest.fixture
+def lab(host: LabHost) -> Iterator[Resident]:
+    """The host, spoken to by one connection: most files put something on it first, by a fixture of the same name."""
+    with resident(host) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

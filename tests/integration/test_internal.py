@@ -5,29 +5,29 @@ from __future__ import annotations
 
 import subprocess
 
-from lab_host import LabHost
+from resident import Resident
 
 OUTSIDE = "198.51.100.10"
 CONNECT = "import socket; socket.create_connection(('{address}', {port}), 2).close()"
 
 
-def outside(host: LabHost, *argv: str) -> bool:
+def outside(lab: Resident, *argv: str) -> bool:
     """Whether a command succeeds on the outside node of the host's fleet."""
-    node = host.container.removesuffix(host.name) + "outside"
+    node = lab.container.removesuffix(lab.name) + "outside"
     return subprocess.run(["docker", "exec", node, *argv], capture_output=True, timeout=60, check=False).returncode == 0
 
 
-def lets_through(host: LabHost, source: str, address: str, port: int) -> bool:
+def lets_through(lab: Resident, source: str, address: str, port: int) -> bool:
     script = CONNECT.format(address=address, port=port) + "; print('open')"
-    return "open" in host.inside(source, "python3", "-c", script, check=False)
+    return "open" in lab.inside(source, "python3", "-c", script, check=False)
 
 
-def test_nothing_leaves_and_nothing_enters(host: LabHost) -> None:
-    block = f"10.66.{host.version[0]}"  # the hosts are tested side by side, and share the outside node
+def test_nothing_leaves_and_nothing_enters(lab: Resident) -> None:
+    block = f"10.66.{lab.version[0]}"  # the hosts are tested side by side, and share the outside node
     subnet, vault = f"{block}.0/24", f"{block}.5"
-    host.start("vault", command=("echo-service",))
-    host.start("shop", "-p", "8088:8080", command=("echo-service",))
-    result = host.module(
+    lab.start("vault", command=("echo-service",))
+    lab.start("shop", "-p", "8088:8080", command=("echo-service",))
+    result = lab.module(
         "topology",
         name="tiers",
         networks=[
@@ -40,16 +40,16 @@ def test_nothing_leaves_and_nothing_enters(host: LabHost) -> None:
         ],
     )
     assert result["changed"]
-    assert lets_through(host, "shop", vault, 8080), "the vault does not even answer its neighbour"
-    assert lets_through(host, "shop", OUTSIDE, 8080), "the outside does not even answer who has a way out"
-    assert not lets_through(host, "vault", OUTSIDE, 8080)
-    assert "1 received" not in host.inside("vault", "ping", "-c", "1", "-W", "1", OUTSIDE, check=False)
+    assert lets_through(lab, "shop", vault, 8080), "the vault does not even answer its neighbour"
+    assert lets_through(lab, "shop", OUTSIDE, 8080), "the outside does not even answer who has a way out"
+    assert not lets_through(lab, "vault", OUTSIDE, 8080)
+    assert "1 received" not in lab.inside("vault", "ping", "-c", "1", "-W", "1", OUTSIDE, check=False)
 
-    here = host.run("ip", "-4", "-brief", "address", "show", "eth0").split()[2].partition("/")[0]
-    assert outside(host, "ip", "route", "replace", subnet, "via", here)
+    here = lab.run("ip", "-4", "-brief", "address", "show", "eth0").split()[2].partition("/")[0]
+    assert outside(lab, "ip", "route", "replace", subnet, "via", here)
     try:
-        assert outside(host, "python3", "-c", CONNECT.format(address=here, port=8088)), "a published port is open"
-        assert not outside(host, "python3", "-c", CONNECT.format(address=vault, port=8080))
-        assert not outside(host, "ping", "-c", "1", "-W", "1", vault)
+        assert outside(lab, "python3", "-c", CONNECT.format(address=here, port=8088)), "a published port is open"
+        assert not outside(lab, "python3", "-c", CONNECT.format(address=vault, port=8080))
+        assert not outside(lab, "ping", "-c", "1", "-W", "1", vault)
     finally:
-        outside(host, "ip", "route", "del", subnet)
+        outside(lab, "ip", "route", "del", subnet)

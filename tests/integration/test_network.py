@@ -4,25 +4,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-from lab_host import LabHost
-from resident import Resident, resident
+from resident import Resident
 
 BRIDGE = "com.docker.network.bridge"
 MTU = "com.docker.network.driver.mtu"
 V4 = {"subnet": "10.70.0.0/24"}
 V6 = {"subnet": "fd70::/64"}
 EVERY = (20, 10)
-
-
-@pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
-    with resident(host) as found:
-        yield found
 
 
 def networks(lab: Resident) -> list[dict[str, Any]]:

@@ -6,13 +6,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
-from lab_host import IMAGE, LabHost
-from resident import Resident, resident
+from lab_host import IMAGE
+from resident import Resident
 from seeds import SCENES, VXLAN, Scene
 
 DRAWN = ("Id", "Created", "EndpointID", "NetworkID", "MacAddress")
@@ -20,12 +19,6 @@ DRAWN = ("Id", "Created", "EndpointID", "NetworkID", "MacAddress")
 
 
 _ADDRESS = re.compile(r"(\d+\.\d+\.\d+\.\d+)(/\d+)?")
-
-
-@pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
-    with resident(host) as found:
-        yield found
 
 
 def without_drawn(found: Any) -> Any:

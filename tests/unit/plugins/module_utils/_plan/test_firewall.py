@@ -87,9 +87,7 @@ CASES: list[tuple[str, dict[str, Any], tuple[int, ...], list[str]]] = [
         "a rate for each source",
         {"action": "allow", "limit": {"rate": "60/minute", "burst": 20, "per": "source"}},
         BOTH,
-        [
-            f"{PER_SOURCE} --hashlimit-name bw-545c2e15a435 -j RETURN"
-        ],
+        [f"{PER_SOURCE} --hashlimit-name bw-545c2e15a435 -j RETURN"],
     ),
     (
         "logged first",
