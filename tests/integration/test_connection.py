@@ -313,3 +313,29 @@ def test_what_cannot_be(lab: Resident) -> None:
             refusal = str(lab.refusal("connection", check=check, container=container, networks=[endpoint]))
             assert refusal.startswith(complaint), refusal
     assert look() == before
+
+
+def test_those_with_the_labels(lab: Resident) -> None:
+    """Each that has them, running or stopped, and nobody else; a second run finds who has come since."""
+    label = "com.docker.compose.service=web"
+    for name in ("web-1", "web-2"):
+        lab.start(name, "--network", "other", "--label", label)
+    lab.docker("stop", "-t", "0", "web-2")
+    lab.start("db", "--network", "other", "--label", "com.docker.compose.service=db")
+    names = ("web-1", "web-2", "db")
+
+    def look() -> dict[str, list[str]]:
+        return {name: sorted(endpoints(lab, name)) for name in names}
+
+    wanted = {"labels": label, "networks": [{"name": "lab", "aliases": ["www"]}], "exclusive": True}
+    result = lab.cycle("connection", look, **wanted)
+    assert look() == {"web-1": ["lab"], "web-2": ["lab"], "db": ["other"]}
+    assert set(result["containers"]) == {"web-1", "web-2"}
+    lab.start("web-3", "--network", "other", "--label", label)
+    names = ("web-3",)
+    lab.cycle("connection", look, **wanted)
+    assert look() == {"web-3": ["lab"]}
+    assert (
+        lab.refusal("connection", labels=label, networks=[{"name": "lab", "ipv4_address": "10.80.0.7"}]).result["field"]
+        == "networks[0].ipv4_address"
+    )

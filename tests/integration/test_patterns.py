@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The systems of the source documents, an inventory file each: they converge, rest, and no cell of theirs differs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab_host import ROOT, fleet
+from playbook import play
+
+PATTERNS = sorted(path.name for path in (ROOT / "inventories" / "patterns").glob("*.yml"))
+WORLD = {
+    "breakwater_verify_world": "198.51.100.10",
+    "breakwater_verify_world_ports": [8080, "9000/udp"],
+    "breakwater_verify_outside": "outside",
+}
+
+
+@pytest.fixture(params=PATTERNS)
+def pattern(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The path of an inventory, on an empty fleet."""
+    hosts = fleet()
+    for each in hosts:
+        each.wipe()
+    yield f"inventories/patterns/{request.param}"
+    for each in hosts:
+        each.wipe()
+
+
+def test_the_whole_truth_table(pattern: str, tmp_path: Path) -> None:
+    first, again = play(pattern, "site"), play(pattern, "site")
+    assert all(first.changed.values()) and not any(again.changed.values())
+    told = json.dumps({**WORLD, "breakwater_verify_report": str(tmp_path)})
+    play(pattern, "verify", "--extra-vars", told)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    cells = {name: host["cells"] for name, host in report["hosts"].items()}
+    print(f"{pattern}: {', '.join(f'{len(each)} cells on {name}' for name, each in cells.items())}")
+    assert set(cells) == {each.name for each in fleet()}
+    for name, each in cells.items():
+        assert len(each) > 100 and not report["hosts"][name]["differs"]
+        assert any(cell["origin"] == "outside" for cell in each), "the outside has not tried"
+    assert play(pattern, "teardown").changed
