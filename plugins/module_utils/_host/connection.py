@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import astuple
 from typing import Any
 
 from .._model import address
-from .._model.connection import Container, LiveEndpoint, Settings
+from .._model.connection import Container, LiveEndpoint, Published, Settings
 from .._model.errors import HostError
 from .._model.step import Connect
 
@@ -79,8 +80,22 @@ def listed(found: Mapping[str, Any]) -> Container:
         for name, each in (networks.items() if mode not in ("host", "none") else ())
     }
     return Container(
-        found["Id"], own_name(found) or found["Id"][:12], running, mode, endpoints, None, found.get("Labels") or {}
+        found["Id"],
+        own_name(found) or found["Id"][:12],
+        running,
+        mode,
+        endpoints,
+        None,
+        found.get("Labels") or {},
+        tuple(sorted(_published(found.get("Ports") or ()), key=astuple)),
     )
+
+
+def _published(ports: Iterable[Mapping[str, Any]]) -> Iterator[Published]:
+    for each in ports:
+        host = address.observed(each.get("IP"))
+        if each.get("PublicPort") and host:
+            yield Published(str(each["Type"]), int(each["PrivatePort"]), host, int(each["PublicPort"]))
 
 
 def own_name(found: Mapping[str, Any]) -> str | None:

@@ -28,7 +28,13 @@ class Rulesets(Mapping[str, Ruleset]):
 
     def packet_filter(self) -> PacketFilter:
         """What a plan may ask of the same filter."""
-        return PacketFilter(lambda version: self._tables[version].is_dockers, lambda: has("ipset"), chains.objection)
+        return PacketFilter(
+            lambda version: self._tables[version].is_dockers, lambda: has("ipset"), self._built_in, chains.objection
+        )
+
+    def _built_in(self, version: int, chain: str) -> tuple[str, tuple[str, ...]]:
+        table = self._tables[version]
+        return table.policies.get(chain, "ACCEPT"), table.rules.get(chain, ())
 
     @cached_property
     def _tables(self) -> dict[int, chains.Table]:

@@ -9,7 +9,6 @@ from .._host.files import LastingMemories
 from .._host.host import Host
 from .._host.lock import FOLDER, alone
 from .._loop import Kind, converge
-from .._model import spec
 from .._model.errors import BreakwaterError
 from .._model.topology import SPEC, Memory, Topology
 from .._plan import restore as planner
@@ -22,8 +21,8 @@ _BOOTED = FOLDER / "restored"
 
 
 def declared(name: str, memory: Memory) -> Topology:
-    """What a topology declared when it was applied last; DeclarationError where this version cannot read it."""
-    return Topology.read(spec.read(SPEC, {"name": name, **memory.declared})).kept()
+    """What the keeper is to bring about; DeclarationError where this version cannot read it."""
+    return Topology.recalled(name, memory).kept()
 
 
 def restore() -> int:

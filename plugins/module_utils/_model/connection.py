@@ -92,6 +92,16 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class Published:
+    """A port of a container that the host publishes on one of its addresses, ``host``."""
+
+    protocol: str
+    port: int
+    host: str
+    host_port: int
+
+
+@dataclass(frozen=True)
 class Container:
     """A container as the engine holds it; ``endpoints`` by the name of their network.
 
@@ -106,6 +116,8 @@ class Container:
     endpoints: Mapping[str, LiveEndpoint] = field(default_factory=dict)
     netns: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
+    """Known where the engine lists its containers alone."""
 
     @property
     def shares(self) -> str | None:

@@ -340,6 +340,10 @@ class PacketFilter:
     """Whether the engine leads what is forwarded to DOCKER-USER, by IP version: where not, we do."""
     has_sets: Callable[[], bool] = field(default=lambda: True, compare=False)
     """Whether the host has ipset."""
+    built_in: Callable[[int, str], tuple[str, tuple[str, ...]]] = field(
+        default=lambda _version, chain: ("DROP" if chain == "FORWARD" else "ACCEPT", ()), compare=False
+    )
+    """The policy and the rules of a chain that every host has, by IP version and name."""
     objection: Callable[[int, tuple[str, ...]], tuple[int, str] | None] = field(default=_no_objection, compare=False)
     """The first of some rules, by its place, that iptables refuses, and its complaint."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import connection as connections
-from . import firewall
+from . import firewall, spec
 from . import network as networks
 from . import policy as policies
 from . import route as routes
@@ -112,6 +112,11 @@ class Topology:
         )
         topology._check()
         return topology
+
+    @classmethod
+    def recalled(cls, name: str, memory: Memory) -> Topology:
+        """What a topology declared when it was applied last; DeclarationError where this version cannot read it."""
+        return cls.read(spec.read(SPEC, {"name": name, **memory.declared}))
 
     def settled(self) -> Topology:
         """This declaration once it has been carried out."""

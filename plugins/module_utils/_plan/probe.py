@@ -158,7 +158,7 @@ def _address_of_host(
     for name in [wanted] if wanted else sorted(endpoints):
         network = world.network(name)
         told = endpoints[name].gateways if name in endpoints else ()
-        gateway = _gateway(network, told, version) if network else None
+        gateway = gateway_on(network, told, version) if network else None
         if gateway:
             return gateway, name
     where = f"network '{wanted}'" if wanted else f"the networks of container '{sender.name if sender else HOST}'"
@@ -168,7 +168,7 @@ def _address_of_host(
     )
 
 
-def _gateway(network: LiveNetwork, told: Iterable[str], version: int) -> str | None:
+def gateway_on(network: LiveNetwork, told: Iterable[str], version: int) -> str | None:
     """The host's address on a bridge network: its gateway, by the engine's habit the subnet's first address.
 
     ``told`` are the gateways that the engine tells of an endpoint; of an internal network's it tells none.

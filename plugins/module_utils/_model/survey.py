@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the Breakwater founders
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a survey of a host is asked for: where the outside is, and how many cells its truth table may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import address
+from .errors import DeclarationError
+
+SPEC: dict[str, dict[str, Any]] = {
+    "world": {"type": "str"},
+    "world_ports": {"type": "list", "elements": "str", "default": []},
+    "address": {"type": "str"},
+    "cells": {"type": "int", "default": 20000},
+}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """``world`` is an address outside, which answers on ``world_ports``, as (protocol, port), and to icmp.
+
+    ``address`` is the host's own, by which who is outside comes to it; ``cells`` is the most that are expected of one
+    host.
+    """
+
+    world: str | None = None
+    world_ports: tuple[tuple[str, int], ...] = ()
+    address: str | None = None
+    cells: int = 20000
+
+    @classmethod
+    def read(cls, args: Mapping[str, Any]) -> Survey:
+        """The survey that ``args``, which SPEC has accepted, ask for."""
+        world, own = (address.address(args[key], key) if args[key] else None for key in ("world", "address"))
+        if args["world_ports"] and not world:
+            raise DeclarationError("world_ports", "says where the address world answers; give world, too")
+        if not 1 <= args["cells"] <= 1_000_000:
+            raise DeclarationError("cells", f"expected a number from 1 to 1000000, found {args['cells']}")
+        ports = tuple(_port(each, f"world_ports[{n}]") for n, each in enumerate(args["world_ports"]))
+        return cls(world, tuple(dict.fromkeys(ports)), own, args["cells"])
+
+
+def _port(text: str, path: str) -> tuple[str, int]:
+    number, _slash, protocol = text.strip().lower().partition("/")
+    if not number.isdecimal() or not 1 <= int(number) <= 65535 or protocol not in ("", "tcp", "udp"):
+        raise DeclarationError(path, f"expected a port as in 443 or 53/udp, found {text!r}")
+    return protocol or "tcp", int(number)
