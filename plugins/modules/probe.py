@@ -112,6 +112,14 @@ options:
       - How many times an unanswered V(icmp) or V(udp) packet is sent within O(reply_timeout), from V(1) to V(10).
     type: int
     default: 3
+  via:
+    description:
+      - The address of a router, by which the host that the task runs on reaches the addresses of O(expectations[].to).
+        It is for a host outside, as one that attacks the containers of another one by their own addresses.
+      - The routes are there for the length of the probe, one for each address. Expectations are from the host itself
+        to addresses then, and no Docker Engine is needed there.
+    type: str
+    version_added: 0.1.0
 notes:
   - The managed host needs iproute2, util-linux and iptables, and the task C(become).
   - While it measures, an opened listener takes the port on the one address that is probed. It answers none but the
@@ -323,6 +331,7 @@ def main() -> None:
             Probe.read,
             report=partial(probe.report, measure),
             scope=probe.scope,
+            needs_engine=lambda declared: declared.names_containers or declared.via is None,
             local=True,
         )
     )

@@ -18,6 +18,7 @@ from itertools import count
 from .._model.address import version_of
 from .._model.errors import DeclarationError
 from .._model.probe import HOST, MOST, Cell, Measured, Place, Probe
+from .detour import detour
 from .exchange import Exchange, Reach, Trace
 from .flow import FAMILY, EchoFlow, EchoSocket, Flow, TcpFlow, UdpFlow, identity
 from .listener import Listener
@@ -36,6 +37,10 @@ def measure(probe: Probe, cells: Iterable[Cell]) -> tuple[Measured, ...]:
 
     DeclarationError where a cell asks for an address that the host has not; HostError where a namespace is gone.
     """
+    if probe.via:
+        cells = list(cells)
+        with detour((each.address for each in cells), probe.via):
+            return measure(replace(probe, via=None), cells)
     settled = [_settled(each) for each in cells]
     # Silence takes its time, so it is waited for together.
     order = sorted(range(len(settled)), key=lambda n: settled[n].expectation.expect)

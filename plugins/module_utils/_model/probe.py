@@ -31,6 +31,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "expectations": {"type": "list", "elements": "dict", "options": EXPECTATION_SPEC, "required": True},
     "reply_timeout": {"type": "float", "default": 2.0},
     "tries": {"type": "int", "default": 3},
+    "via": {"type": "str"},
 }
 
 MOST = 4000
@@ -102,6 +103,14 @@ class Probe:
     expectations: tuple[Expectation, ...]
     reply_timeout: float = 2.0
     tries: int = 3
+    via: str | None = None
+    """The next hop by which the host itself reaches the addresses that are probed."""
+
+    @property
+    def names_containers(self) -> bool:
+        """Whether an engine must say who somebody is."""
+        ends = (end for each in self.expectations for end in (each.source, each.to, each.through, each.network))
+        return any(end and end != HOST and not address.is_address(end) for end in ends)
 
     @classmethod
     def read(cls, args: Mapping[str, Any]) -> Probe:
@@ -121,7 +130,11 @@ class Probe:
         if not 1 <= args["tries"] <= 10:
             raise DeclarationError("tries", f"expected a number from 1 to 10, found {args['tries']}")
         expectations = tuple(Expectation.read(each, f"expectations[{n}]") for n, each in enumerate(listed))
-        return cls(expectations, args["reply_timeout"], args["tries"])
+        via = address.address(args["via"], "via") if args["via"] else None
+        inside = [] if via is None else [each for each in expectations if not _is_hosts(each)]
+        if inside:
+            raise DeclarationError(inside[0].at("from"), "via goes with expectations from the host to an address alone")
+        return cls(expectations, args["reply_timeout"], args["tries"], via)
 
 
 @dataclass(frozen=True)
@@ -164,6 +177,10 @@ class Measured:
     listener: str = "none"
     hops: tuple[str, ...] = ()
     note: str = ""
+
+
+def _is_hosts(one: Expectation) -> bool:
+    return (one.source == HOST or address.is_address(one.source)) and address.is_address(one.to)
 
 
 def _end(text: str, path: str) -> str:
