@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from xml.sax.saxutils import escape, quoteattr
 
-from ._fleet import Cell, Fleet, Host, verdict
-from ._flows import Flow, flows
+from ._fleet import Cell, Fleet, Host
+from ._flows import Drawn, Flow, Hub, drawn
 from ._groups import Table, table
 
 
@@ -45,7 +45,7 @@ def as_junit(fleet: Fleet) -> str:
     """A suite for each host, a case for each pair that was measured; what is not judged is skipped."""
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     suites = [_suite(each) for each in fleet.hosts]
-    total, failed = (sum(suite[n] for suite in suites) for n in (1, 2))
+    total, failed = sum(suite[1] for suite in suites), sum(suite[2] for suite in suites)
     lines.append(f'<testsuites name={_attribute(fleet.title)} tests="{total}" failures="{failed}">')
     for listed, _total, _failed in suites:
         lines += listed
@@ -70,15 +70,15 @@ def _suite(host: Host) -> tuple[list[str], int, int]:
         told = "\n".join(f"{each.title}: {each.outcome}, expected {each.expect}" for each in wrong)
         message = _attribute(f"{len(wrong)} of {len(cells)} cells differ")
         cases.append(f"  {opening}><failure message={message}>{_text(told)}</failure></testcase>")
-    for each in host.failures:
+    for failure in host.failures:
         failed += 1
         name = _attribute(f"{host.name}.measurement")
         cases.append(
-            f'  <testcase classname={name} name="was measured"><failure message={_attribute(each)}/></testcase>'
+            f'  <testcase classname={name} name="was measured"><failure message={_attribute(failure)}/></testcase>'
         )
     skipped = host.survey.get("unjudged", ())
-    for each in skipped:
-        name, message = _attribute(each["reason"]), _attribute(f"{each['cells']} cells, as {each['example']}")
+    for left in skipped:
+        name, message = _attribute(left["reason"]), _attribute(f"{left['cells']} cells, as {left['example']}")
         cases.append(
             f"  <testcase classname={_attribute(f'{host.name}.not judged')} name={name}>"
             f"<skipped message={message}/></testcase>"
@@ -89,46 +89,44 @@ def _suite(host: Host) -> tuple[list[str], int, int]:
 
 
 def as_mermaid(fleet: Fleet) -> str:
-    """A flowchart: a subgraph for each host, an arrow for each flow between groups of containers."""
-    lines = ["flowchart TB"]
+    """A flowchart: a subgraph for each host, an arrow for each flow between groups of containers, and hubs."""
+    lines, arrows, wrong = ["flowchart TB"], 0, []
     for number, host in enumerate(fleet.hosts):
-        lines.append(f"  subgraph h{number}[{_quoted(host.name)}]")
         found = table(host)
-        names = {}
-        for index, group in enumerate(found.groups):
-            names[group.key] = f"h{number}g{index}"
-            if group.key in _used(found, host):
-                lines.append(f"    {names[group.key]}[{_quoted(_box(group.label, group.networks))}]")
-        wrong = []
-        drawn = flows(host, found)
-        for index, each in enumerate(drawn):
-            source, target = names[each.source], names[each.target]
-            lines.append(f"    {source} {'-.->' if not each.passed else '-->'}|{_quoted(_label(each))}| {target}")
-            if each.differs:
-                wrong.append(str(sum(_arrows(one) for one in fleet.hosts[:number]) + index))
+        shown = drawn(host, found)
+        names: dict[str, str] = {}
+        lines.append(f"  subgraph h{number}[{_quoted(host.name)}]")
+        for index, (key, label) in enumerate(_nodes(found, shown)):
+            names[key] = f"h{number}n{index}"
+            lines.append(f"    {names[key]}[{_quoted(label)}]")
+        for index, hub in enumerate(shown.hubs):
+            lines.append(f"    h{number}hub{index}([{_quoted(_hub(hub))}])")
+            lines += [f"    {names[each]} --- h{number}hub{index}" for each in hub.members]
+            arrows += len(hub.members)
+        for each in shown.flows:
+            line = "-->" if each.passed else "-.->"
+            lines.append(f"    {names[each.source]} {line}|{_quoted(_label(each))}| {names[each.target]}")
+            wrong += [str(arrows)] if each.differs else []
+            arrows += 1
         lines.append("  end")
-        if wrong:
-            lines.append(f"  linkStyle {','.join(wrong)} stroke:#c00,color:#c00")
+    if wrong:
+        lines.append(f"  linkStyle {','.join(wrong)} stroke:#c00,color:#c00")
     return "\n".join([*lines, ""])
-
-
-def _arrows(host: Host) -> int:
-    return len(flows(host, table(host)))
 
 
 def as_dot(fleet: Fleet) -> str:
     """The same for graphviz: a cluster for each host."""
-    lines = [f"digraph {_dot(fleet.title)} {{", "  rankdir=LR; node [shape=box, fontname=monospace];"]
+    lines = [f"digraph {_dot(fleet.title)} {{", "  node [shape=box, fontname=monospace];"]
     for number, host in enumerate(fleet.hosts):
-        lines += [f"  subgraph cluster_{number} {{", f"    label={_dot(host.name)};"]
         found = table(host)
-        used = _used(found, host)
-        lines += [
-            f"    {_dot(f'{host.name}/{each.key}')} [label={_dot(_box(each.label, each.networks))}];"
-            for each in found.groups
-            if each.key in used
-        ]
-        for each in flows(host, found):
+        shown = drawn(host, found)
+        lines += [f"  subgraph cluster_{number} {{", f"    label={_dot(host.name)};"]
+        lines += [f"    {_dot(f'{host.name}/{key}')} [label={_dot(label)}];" for key, label in _nodes(found, shown)]
+        for index, hub in enumerate(shown.hubs):
+            name = _dot(f"{host.name}/ hub {index}")
+            lines.append(f"    {name} [label={_dot(_hub(hub))}, shape=ellipse];")
+            lines += [f"    {_dot(f'{host.name}/{each}')} -> {name} [dir=none];" for each in hub.members]
+        for each in shown.flows:
             look = ', color="red", fontcolor="red"' if each.differs else ""
             look += "" if each.passed else ', style="dashed"'
             ends = f"{_dot(f'{host.name}/{each.source}')} -> {_dot(f'{host.name}/{each.target}')}"
@@ -137,10 +135,15 @@ def as_dot(fleet: Fleet) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def _used(found: Table, host: Host) -> set[str]:
-    """Groups with a flow, and all containers: host and world are there where somebody speaks to them."""
-    ends = {end for each in flows(host, found) for end in (each.source, each.target)}
-    return ends | {each.key for each in found.groups if each.networks}
+def _nodes(found: Table, shown: Drawn) -> list[tuple[str, str]]:
+    """What arrows go between, with its label: all containers, and who else has an arrow."""
+    groups = {each.key: _box(each.label, each.networks) for each in found.groups if each.networks}
+    others = {end for each in shown.flows for end in (each.source, each.target)} - set(groups)
+    return [*groups.items(), *((each, each) for each in sorted(others))]
+
+
+def _hub(hub: Hub) -> str:
+    return f"{hub.network or 'each to each'}: {hub.ports}"
 
 
 def _label(flow: Flow) -> str:
@@ -175,8 +178,3 @@ def _text(text: str) -> str:
 
 def _attribute(text: str) -> str:
     return quoteattr("".join(_printable(text)))
-
-
-def summary(fleet: Fleet) -> list[str]:
-    """A line for each host."""
-    return [f"{each.name}: {verdict(each)['message']}" for each in fleet.hosts]

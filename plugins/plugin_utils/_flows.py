@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._fleet import HOST, WORLD, Cell, Host
@@ -29,29 +30,57 @@ class Flow:
 
 
 @dataclass(frozen=True)
-class Open:
-    """A network on which all reach all: one hub, and no arrows."""
+class Hub:
+    """Where all reach all on the same ports: an open network, or without one whoever routes and policies join."""
 
-    network: str
+    ports: str
     members: tuple[str, ...]
+    network: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.network or " ".join((self.ports, *self.members))
 
 
-def open_networks(host: Host, found: Table) -> list[Open]:
+@dataclass(frozen=True)
+class Drawn:
+    """What a picture shows of who gets through to whom."""
+
+    hubs: tuple[Hub, ...]
+    flows: tuple[Flow, ...]
+
+
+def drawn(host: Host, found: Table) -> Drawn:
+    """The hubs of a host, and the arrows beside them, in order."""
+    hubs = _open_networks(host, found)
+    arrows = [
+        flow
+        for source in found.groups
+        for target in found.groups
+        if (source.key, target.key) != (WORLD, HOST)  # what is published leads to who publishes it
+        and (source is not target or len(source.members) > 1)
+        for flow in _arrows(source, target, found.between(source, target), hubs)
+    ]
+    published = _published(host, found)
+    entered = {each.target for each in published if each.source == WORLD}
+    # An engine that leads who is outside to a published port by the container's own address, too, is no news.
+    arrows = [each for each in arrows if each.differs or each.source != WORLD or each.target not in entered]
+    circles = _circles(arrows)
+    left = [each for each in arrows if not any(_is_in(each, circle) for circle in circles)]
+    return Drawn((*hubs, *circles), (*left, *published))
+
+
+def _open_networks(host: Host, found: Table) -> list[Hub]:
     """The networks that no policy closes, with the groups on them; one that holds a difference is none."""
     closed = {
         name for each in host.survey.get("topologies", ()) if each["policy"] == "deny" for name in each["networks"]
     }
     opened = []
-    for each in host.survey.get("networks", ()):
-        name = each["name"]
+    for name in (each["name"] for each in host.survey.get("networks", ()) if each["name"] not in closed):
         members = [group for group in found.groups if name in group.networks]
         people = sum(len(group.members) for group in members)
-        if (
-            name not in closed
-            and people > 1
-            and all(_is_open(found, one, other, name) for one in members for other in members)
-        ):
-            opened.append(Open(name, tuple(group.key for group in members)))
+        if people > 1 and all(_is_open(found, one, other, name) for one in members for other in members):
+            opened.append(Hub(EVERYTHING, tuple(group.key for group in members), name))
     return opened
 
 
@@ -62,61 +91,69 @@ def _is_open(found: Table, source: Group, target: Group, network: str) -> bool:
     return bool(cells) and all(each.passed and not each.differs for each in cells)
 
 
-def flows(host: Host, found: Table) -> list[Flow]:
-    """Every arrow, in order: what differs, what is published, and what passes beside the open networks."""
-    hubs = open_networks(host, found)
-    drawn = []
-    for source in found.groups:
-        for target in found.groups:
-            if source is target and len(source.members) == 1:
-                continue
-            if (source.key, target.key) == (WORLD, HOST):
-                continue  # that is what is published, and leads to who publishes it
-            cells = [each for each in found.between(source, target) if each.origin != "written"]
-            drawn += _arrows(source, target, cells, hubs)
-    return drawn + _published(host, found)
-
-
-def _arrows(source: Group, target: Group, cells: list[Cell], hubs: list[Open]) -> list[Flow]:
-    drawn = []
-    for passed, differs in ((True, True), (False, True)):
-        wrong = [each.what for each in cells if each.differs and (each.outcome == "pass") == passed]
+def _arrows(source: Group, target: Group, cells: Sequence[Cell], hubs: Sequence[Hub]) -> list[Flow]:
+    measured = [each for each in cells if each.origin != "written"]
+    found = []
+    for passed in (True, False):
+        wrong = [each.what for each in cells if each.differs and each.passed == passed]
         if wrong:
-            drawn.append(Flow(source.key, target.key, _told(wrong, cells), passed, differs))
+            found.append(Flow(source.key, target.key, _told(wrong, measured), passed, differs=True))
+    right = [each for each in measured if each.passed and not each.differs]
     covered = {each.network for each in hubs if {source.key, target.key} <= set(each.members)}
-    right = [each for each in cells if each.passed and not each.differs]
-    if covered and all(each.network in covered for each in right):
-        return drawn
-    plainly = HOST in (source.key, target.key) and _is_unasked(right, cells)
-    if right and not plainly:
-        drawn.append(Flow(source.key, target.key, _told([each.what for each in right], cells)))
-    return drawn
+    # The host reaches what nobody closes, and is reached: that is no news, and would be an arrow to everybody.
+    is_plain = len(right) == len(measured) and (bool(covered) or HOST in (source.key, target.key))
+    if right and not is_plain and not {each.network for each in right} <= covered:
+        found.append(Flow(source.key, target.key, _told([each.what for each in right], measured)))
+    return found
 
 
-def _is_unasked(right: list[Cell], cells: list[Cell]) -> bool:
-    """The host reaches what nobody closes, and is reached: that is no news, and would be an arrow to everybody."""
-    return len(right) == len(cells)
-
-
-def _told(whats: list[str], cells: list[Cell]) -> str:
+def _told(whats: Sequence[str], cells: Sequence[Cell]) -> str:
     return EVERYTHING if set(whats) == {each.what for each in cells} and len(set(whats)) > 1 else told_ports(whats)
+
+
+def _circles(arrows: Sequence[Flow]) -> list[Hub]:
+    """Three or more, each of whom reaches each other one on the same ports: a hub says it with fewer lines."""
+    plain = {(each.source, each.target, each.ports) for each in arrows if not each.differs}
+    mutual: dict[str, dict[str, set[str]]] = {}
+    for source, target, ports in plain:
+        if source != target and (target, source, ports) in plain and not {source, target} & {HOST, WORLD}:
+            mutual.setdefault(ports, {}).setdefault(source, set()).add(target)
+    circles = []
+    for ports, known in sorted(mutual.items()):
+        left = sorted(known, key=lambda each, of=known: (-len(of[each]), each))  # type: ignore[misc]
+        while left:
+            circle: list[str] = []
+            for each in left:
+                if all(other in known[each] for other in circle):
+                    circle.append(each)
+            left = [each for each in left if each not in circle]
+            if len(circle) > 2:
+                circles.append(Hub(ports, tuple(sorted(circle))))
+    return circles
+
+
+def _is_in(flow: Flow, circle: Hub) -> bool:
+    return not flow.differs and flow.ports == circle.ports and {flow.source, flow.target} <= set(circle.members)
 
 
 def _published(host: Host, found: Table) -> list[Flow]:
     """What is open to the outside by a published port, or is not what it should be."""
     group_of = {name: group.key for group in found.groups for name in group.members}
     measured = {each.what: each for each in host.cells if each.origin == "outside" and each.target == HOST}
-    drawn: dict[tuple[str, str, bool, bool], list[str]] = {}
+    ways: dict[tuple[str, str, bool, bool], dict[str, None]] = {}
     for each in host.survey.get("exposed", ()):
-        what = f"{each['port'].partition('/')[2]}/{each['host_port']}"
+        protocol = each["port"].partition("/")[2]
+        what = f"{protocol}/{each['host_port']}"
+        inner = f"{protocol}/{each['port'].partition('/')[0]}"
+        told = told_ports([what]) if inner == what else f"{told_ports([what])}\u2192{told_ports([inner])}"
         target = group_of.get(each["container"], each["container"])
         cell = measured.get(what)
         if cell is not None and cell.differs:
-            drawn.setdefault((WORLD, target, cell.passed, True), []).append(what)
+            ways.setdefault((WORLD, target, cell.passed, True), {})[told] = None
             continue
         for who in each["open_to"]:
-            drawn.setdefault((WORLD if who == "anyone" else who, target, True, False), []).append(what)
+            ways.setdefault((WORLD if who == "anyone" else who, target, True, False), {})[told] = None
     return [
-        Flow(source, target, f"\u2192 {told_ports(whats)}", passed, differs)
-        for (source, target, passed, differs), whats in sorted(drawn.items())
+        Flow(source, target, ", ".join(listed), passed, differs)
+        for (source, target, passed, differs), listed in sorted(ways.items())
     ]

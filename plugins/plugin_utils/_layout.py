@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A layered drawing: boxes in rows, and between the rows channels in which all lines run, so that none crosses a box.
 
-Lines that end at the same pin are one net, which runs as a bus: it has one track in each channel that it comes through.
+Lines from the same sources to the same targets are one net, a bus with one track in each channel that it comes through.
 All lengths are in pixels. The same input gives the same drawing.
 """
 
@@ -36,12 +36,16 @@ class Box:
 
 @dataclass(frozen=True)
 class Net:
-    """Lines from ``sources`` to the pin of ``target``; without one it is a hub, a band that its members hang on."""
+    """Lines from ``sources`` to the pins of ``targets``; without these it is a hub, a band that its members hang on.
+
+    ``ranks`` is whether its targets are below its sources, as far as that can be.
+    """
 
     key: str
     sources: tuple[str, ...]
-    target: str = ""
+    targets: tuple[str, ...] = ()
     track: float = 11
+    ranks: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,13 @@ class Placed:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Boxes by key; lines by net, each a way of points; ``arrows`` where they end; ``bands`` of hubs by net."""
+    """Boxes by key; lines by net, each a way of points; ``arrows`` by net and target; ``bands`` of hubs by net."""
 
     width: float
     height: float
     boxes: Mapping[str, Placed]
     lines: Mapping[str, tuple[tuple[Point, ...], ...]]
-    arrows: Mapping[str, Point]
+    arrows: Mapping[tuple[str, str], Point]
     bands: Mapping[str, tuple[Point, Point]]
 
 
@@ -81,9 +85,10 @@ class _Layout:
         self._boxes = {each.key: each for each in sorted(boxes, key=lambda one: one.key)}
         self._nets = sorted(nets, key=lambda one: one.key)
         self._row = _rows(list(self._boxes), self._nets)
-        self._home = {each.key: self._channel_of(each) for each in self._nets}
         self._count = max(self._row.values(), default=0) + 1
-        self._passes: dict[str, set[int]] = {}
+        self._passes: dict[str, range] = {}
+        self._bands: dict[str, int] = {}
+        self._sides: dict[tuple[str, str], int] = {}
         self._down: dict[str, list[str]] = {}
         self._up: dict[str, list[str]] = {}
         for net in self._nets:
@@ -98,42 +103,45 @@ class _Layout:
         self._x: dict[Item, float] = {}
         self._arrange()
 
-    def _channel_of(self, net: Net) -> int:
-        """The channel of a net's pin or band, by the row above it; -1 is above the first row."""
-        return self._row[net.target] - 1 if net.target else min(self._row[each] for each in net.sources)
-
     def _leave(self, net: Net) -> None:
-        """On which side each source is left, and the rows that the net comes through."""
-        home, passes = self._home[net.key], self._passes.setdefault(net.key, set())
-        for each in dict.fromkeys(net.sources):
+        """By which channel each source is left, and the rows that the net comes through.
+
+        A channel has the number of the row above it; -1 is above the first row.
+        """
+        ends = {self._row[each] - 1 for each in net.targets}
+        if not ends:
+            self._bands[net.key] = min(self._row[each] for each in net.sources)
+            ends = {self._bands[net.key]}
+        touched = set(ends)
+        for each in net.sources:
             row = self._row[each]
-            if row <= home:
-                self._down.setdefault(each, []).append(net.key)
-                passes.update(range(row + 1, home + 1))
-            else:
-                self._up.setdefault(each, []).append(net.key)
-                passes.update(range(home + 1, row))
+            is_down = any(end >= row for end in ends)
+            self._sides[each, net.key] = row if is_down else row - 1
+            (self._down if is_down else self._up).setdefault(each, []).append(net.key)
+            touched.add(self._sides[each, net.key])
+        self._passes[net.key] = range(min(touched) + 1, max(touched) + 1)
 
     def _ends(self, net: Net, channel: int) -> tuple[list[Item], list[Item]]:
-        """Who meets a net in a channel: from above, and from below. A pin is not among them."""
-        home, passes = self._home[net.key], self._passes[net.key]
+        """Who meets a net in a channel: from above, and from below. Pins are not among them."""
+        passes = self._passes[net.key]
         above: list[Item] = [("pass", net.key, channel)] if channel in passes else []
         below: list[Item] = [("pass", net.key, channel + 1)] if channel + 1 in passes else []
-        for each in dict.fromkeys(net.sources):
-            row = self._row[each]
-            if row == channel <= home:
-                above.append(("box", each, row))
-            elif row == channel + 1 > home + 1 or (row == channel + 1 and row > home):
-                below.append(("box", each, row))
+        for each in net.sources:
+            if self._sides[each, net.key] == channel:
+                row = self._row[each]
+                (above if row == channel else below).append(("box", each, row))
         return above, below
+
+    def _pins(self, net: Net, channel: int) -> list[str]:
+        """The targets of a net whose pins it meets in a channel."""
+        return [each for each in net.targets if self._row[each] == channel + 1]
 
     def _neighbours(self) -> dict[Item, list[Item]]:
         near: dict[Item, list[Item]] = {}
         for net in self._nets:
             for channel in range(-1, self._count):
                 above, below = self._ends(net, channel)
-                if net.target and channel == self._home[net.key]:
-                    below = [*below, ("box", net.target, self._row[net.target])]
+                below = [*below, *(("box", each, channel + 1) for each in self._pins(net, channel))]
                 for one in above:
                     for other in below:
                         near.setdefault(one, []).append(other)
@@ -217,14 +225,14 @@ class _Layout:
             for kind, key, _row in [item]
             if kind == "box"
         }
-        return self._led(boxes, exits, levels, tops, heights, y)
+        return self._led(boxes, exits, levels, y)
 
     def _exits(self) -> dict[tuple[str, str], float]:
         """Where each net leaves each of its sources, so that no two of a channel run in one line."""
         taken: dict[int, list[tuple[float, str]]] = {}
         for net in self._nets:
-            if net.target:
-                taken.setdefault(self._home[net.key], []).append((self._pin(net), net.key))
+            for each in net.targets:
+                taken.setdefault(self._row[each] - 1, []).append((self._pin(net, each), net.key))
             for row in self._passes[net.key]:
                 at = self._x["pass", net.key, row]
                 taken.setdefault(row, []).append((at, net.key))
@@ -234,28 +242,30 @@ class _Layout:
             row = self._row[key]
             item: Item = ("box", key, row)
             left, right = self._x[item] - self._width(item) / 2, self._x[item] + self._width(item) / 2
-            down = sorted(self._down.get(key, ()), key=lambda net: (self._aim(net, row), net))
+            down = sorted(self._down.get(key, ()), key=lambda name, at=row: (self._aim(name, at), name))
             step = (right - left) / (len(down) + 1)
-            for n, net in enumerate(down):
-                found[key, net] = self._free(left + step * (n + 1), left + 6, right - 6, net, taken.setdefault(row, []))
-            for n, net in enumerate(sorted(self._up.get(key, ()))):
-                found[key, net] = right - _EXIT * (n + 0.5)
-                taken.setdefault(row - 1, []).append((found[key, net], net))
+            for n, name in enumerate(down):
+                aim = self._aim(name, row)
+                at = aim if left + 8 <= aim <= right - 8 else left + step * (n + 1)
+                found[key, name] = self._free(at, left + 6, right - 6, name, taken.setdefault(row, []))
+            up = sorted(self._up.get(key, ()))
+            for n, name in enumerate(up):
+                beside = right - _EXIT * (n + 0.5)  # of the pins, if there are any
+                between = left + (right - left) / (len(up) + 1) * (n + 1)
+                found[key, name] = beside if self._boxes[key].pins else between
+                taken.setdefault(row - 1, []).append((found[key, name], name))
         return found
 
     def _aim(self, net: str, channel: int) -> float:
         (found,) = (each for each in self._nets if each.key == net)
         above, below = self._ends(found, channel)
-        ends = [self._x[each] for each in (*above, *below)]
-        if found.target and channel == self._home[net]:
-            ends = [self._pin(found)]
-        elif below:
-            ends = [self._x[each] for each in below]
+        ends = [self._pin(found, each) for each in self._pins(found, channel)]
+        ends = ends or [self._x[each] for each in below or above]
         return sum(ends) / len(ends)
 
-    def _pin(self, net: Net) -> float:
-        item: Item = ("box", net.target, self._row[net.target])
-        return self._x[item] - self._width(item) / 2 + self._boxes[net.target].pins[net.key]
+    def _pin(self, net: Net, target: str) -> float:
+        item: Item = ("box", target, self._row[target])
+        return self._x[item] - self._width(item) / 2 + self._boxes[target].pins[net.key]
 
     @staticmethod
     def _free(wanted: float, least: float, most: float, net: str, taken: list[tuple[float, str]]) -> float:
@@ -279,21 +289,19 @@ class _Layout:
             for ends, side in ((above, True), (below, False))
             for item in ends
         ]
-        if net.target and channel == self._home[net.key]:
-            found.append((self._pin(net), False))
-        return found
+        return [*found, *((self._pin(net, each), False) for each in self._pins(net, channel))]
 
     def _tracks(self, channel: int, exits: Mapping[tuple[str, str], float]) -> tuple[dict[str, float], float]:
         """The level of each net in a channel, from its top on, and the channel's height."""
         spans = []
         for net in self._nets:
             xs = [x for x, _above in self._terminals(net, channel, exits)]
-            if not net.target and channel == self._home[net.key] and xs:
+            if channel == self._bands.get(net.key):
                 middle = (min(xs) + max(xs)) / 2
                 xs += [middle - 70, middle + 70]
             if xs:
                 spans.append((min(xs), max(xs), net))
-        spans.sort(key=lambda each: (bool(each[2].target), each[0] - each[1], each[0], each[2].key))
+        spans.sort(key=lambda each: (bool(each[2].targets), each[0] - each[1], each[0], each[2].key))
         rows: list[tuple[float, list[tuple[float, float]]]] = []
         placed: dict[str, int] = {}
         for low, high, net in spans:
@@ -319,12 +327,10 @@ class _Layout:
         boxes: Mapping[str, Placed],
         exits: Mapping[tuple[str, str], float],
         levels: Mapping[tuple[str, int], float],
-        tops: Sequence[float],
-        heights: Sequence[float],
         height: float,
     ) -> Drawing:
         lines: dict[str, list[tuple[Point, ...]]] = {}
-        arrows: dict[str, Point] = {}
+        arrows: dict[tuple[str, str], Point] = {}
         bands: dict[str, tuple[Point, Point]] = {}
         for net in self._nets:
             ways = lines.setdefault(net.key, [])
@@ -343,12 +349,12 @@ class _Layout:
                         xs.append(x)
                         start = placed.y + placed.height if (kind, key, _row) in above else placed.y
                         ways.append((Point(x, start), Point(x, level)))
-                if channel == self._home[net.key] and net.target:
-                    x = self._pin(net)
+                for target in self._pins(net, channel):
+                    x = self._pin(net, target)
                     xs.append(x)
-                    arrows[net.key] = Point(x, boxes[net.target].y)
-                    ways.append((Point(x, level), arrows[net.key]))
-                if channel == self._home[net.key] and not net.target:
+                    arrows[net.key, target] = Point(x, boxes[target].y)
+                    ways.append((Point(x, level), arrows[net.key, target]))
+                if channel == self._bands.get(net.key):
                     middle = (min(xs) + max(xs)) / 2
                     low, high = min(*xs, middle - 70), max(*xs, middle + 70)
                     bands[net.key] = (Point(low, level), Point(high, level))
@@ -365,16 +371,14 @@ def _rows(keys: Sequence[str], nets: Iterable[Net]) -> dict[str, int]:
     """The row of each box: below all that lead to it, as far as that is no circle."""
     after: dict[str, list[str]] = {key: [] for key in keys}
     listed = list(nets)
-    hubs = [each for each in listed if not each.target]
+    hubs = [each for each in listed if not each.targets]
     for net in listed:
-        if net.target:
-            for source in dict.fromkeys(net.sources):
-                if source != net.target:
-                    after[source].append(net.target)
+        for source in net.sources if net.ranks else ():
+            after[source] += [target for target in net.targets if target != source]
     meets = {key: sum(key in each.sources for each in hubs) for key in keys}
     for hub in hubs:
         for one in hub.sources:
-            after[one] += [other for other in hub.sources if meets[one] > 1 >= meets[other]]
+            after[one] += [other for other in hub.sources if meets[one] > meets[other]]
     entered = {target for targets in after.values() for target in targets}
     order: list[str] = []
     state: dict[str, int] = {}

@@ -106,8 +106,7 @@ def _differs(host: Host) -> Iterator[str]:
     if not wrong:
         return
     yield "<h3>What differs</h3>"
-    yield '<div class="wide" tabindex="0"><table class="plain"><thead><tr>'
-    yield "<th>from</th><th>to</th><th>packets</th><th>expected</th><th>measured</th><th>note</th></tr></thead><tbody>"
+    yield from _opened("from", "to", "packets", "expected", "measured", "note")
     for each in wrong[:_MOST_TOLD]:
         at = f"{each.address}{f' on {each.network}' if each.network else ''}"
         yield (
@@ -145,16 +144,16 @@ def _exposed(host: Host) -> Iterator[str]:
         yield '<p class="soft">No port is published on an address that others reach.</p>'
         return
     measured = {each.what: each for each in host.cells if each.origin == "outside" and each.source == WORLD}
-    yield '<div class="wide" tabindex="0"><table class="plain"><thead><tr>'
-    yield "<th>published</th><th>container</th><th>open to, by declaration</th><th>from outside</th></tr></thead><tbody>"
+    yield from _opened("published", "container", "open to, by declaration", "from outside")
     for each in exposed:
         address = f"[{each['host']}]" if ":" in each["host"] else each["host"]
         cell = measured.get(f"{each['port'].partition('/')[2]}/{each['host_port']}")
         told = "not measured" if cell is None else cell.outcome
         look = "soft" if cell is None else "bad" if cell.differs else "good"
         open_to = ", ".join(each["open_to"]) or "nobody"
+        who = f"{each['container']} {each['port']}"
         yield (
-            f"<tr><td>{_text(address)}:{each['host_port']}</td><td>{_text(each['container'])} {_text(each['port'])}</td>"
+            f"<tr><td>{_text(address)}:{each['host_port']}</td><td>{_text(who)}</td>"
             f'<td>{_text(open_to)}</td><td class="{look}">{_text(told)}</td></tr>'
         )
     yield "</tbody></table></div>"
@@ -233,8 +232,7 @@ def _networks(host: Host) -> Iterator[str]:
     colours = colours_of(host)
     policies = {name: each for each in host.survey["topologies"] for name in each["networks"]}
     yield "<details><summary>Networks</summary>"
-    yield '<div class="wide" tabindex="0"><table class="plain"><thead><tr><th>network</th><th>subnets</th><th>driver</th>'
-    yield "<th>topology</th><th>policy</th></tr></thead><tbody>"
+    yield from _opened("network", "subnets", "driver", "topology", "policy")
     for each in host.survey["networks"]:
         topology = policies.get(each["name"], {})
         driver = f"{each['driver']}, internal" if each["internal"] else each["driver"]
@@ -245,6 +243,11 @@ def _networks(host: Host) -> Iterator[str]:
             f"<td>{_text(topology.get('policy', 'none'))}</td></tr>"
         )
     yield "</tbody></table></div></details>"
+
+
+def _opened(*heads: str) -> Iterator[str]:
+    yield '<div class="wide" tabindex="0"><table class="plain"><thead><tr>'
+    yield "".join(f"<th>{each}</th>" for each in heads) + "</tr></thead><tbody>"
 
 
 def _list(told: Iterable[str], wrong: bool = False) -> str:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from ._fleet import HOST, WORLD, Host
-from ._flows import Flow, Open, flows, open_networks
+from ._fleet import HOST, WORLD, Host, counted
+from ._flows import Drawn, Flow, Hub, drawn
 from ._groups import Group, Table
 from ._layout import Box, Drawing, Net, Placed, Point, draw
 
@@ -41,14 +41,13 @@ class _Shape:
 
 def pictures(host: Host, found: Table) -> list[str]:
     """The drawings of a host, those of more boxes first; each is of groups that have to do with each other."""
-    hubs, drawn = open_networks(host, found), flows(host, found)
+    shown = drawn(host, found)
     colours = colours_of(host)
-    closed = [
-        each["name"] for each in host.survey.get("networks", ()) if each["name"] not in {hub.network for hub in hubs}
-    ]
+    opened = {hub.network for hub in shown.hubs}
+    closed = [each["name"] for each in host.survey.get("networks", ()) if each["name"] not in opened]
     return [
         _Picture(host, part, closed, colours).svg()
-        for part in _parts([each for each in found.groups if each.networks], hubs, drawn)
+        for part in _parts([each for each in found.groups if each.networks], shown)
     ]
 
 
@@ -61,11 +60,11 @@ def colours_of(host: Host) -> dict[str, int]:
 @dataclass(frozen=True)
 class _Part:
     groups: tuple[Group, ...]
-    hubs: tuple[Open, ...]
+    hubs: tuple[Hub, ...]
     flows: tuple[Flow, ...]
 
 
-def _parts(groups: Sequence[Group], hubs: Sequence[Open], drawn: Sequence[Flow]) -> list[_Part]:
+def _parts(groups: Sequence[Group], shown: Drawn) -> list[_Part]:
     """The groups that flows and open networks join; those that nothing joins are one part."""
     names = {each.key for each in groups}
     leader = {each: each for each in names}
@@ -76,8 +75,8 @@ def _parts(groups: Sequence[Group], hubs: Sequence[Open], drawn: Sequence[Flow])
         return key
 
     busy = set()
-    joined = [(each.source, each.target) for each in drawn]
-    joined += [(each.members[0], other) for each in hubs for other in each.members]
+    joined = [(each.source, each.target) for each in shown.flows]
+    joined += [(each.members[0], other) for each in shown.hubs for other in each.members]
     for ends in joined:
         here = [each for each in ends if each in names]
         busy.update(here)
@@ -92,8 +91,8 @@ def _parts(groups: Sequence[Group], hubs: Sequence[Open], drawn: Sequence[Flow])
     return [
         _Part(
             tuple(members),
-            tuple(each for each in hubs if each.members[0] in {one.key for one in members}),
-            tuple(each for each in drawn if {each.source, each.target} & {one.key for one in members}),
+            tuple(each for each in shown.hubs if each.members[0] in {one.key for one in members}),
+            tuple(each for each in shown.flows if {each.source, each.target} & {one.key for one in members}),
         )
         for _key, members in ordered
     ]
@@ -106,43 +105,56 @@ class _Picture:
         self._colours = colours
         self._shapes = {each.key: _Shape(each.key, each.label, each) for each in part.groups}
         self._nets: dict[str, tuple[Net, Flow | None]] = {}
+        self._hubs: dict[str, Hub] = {}
         self._lanes = [name for name in closed if any(name in each.networks for each in part.groups)]
         for each in part.hubs:
             members = tuple(one for one in each.members if one in self._shapes)
-            self._nets[f"network {each.network}"] = (Net(f"network {each.network}", members, track=30), None)
+            if len(members) == 1:
+                self._shapes[members[0]].badges.append(Flow(members[0], members[0], each.ports))
+                continue
+            self._hubs[each.key] = each
+            self._nets[each.key] = (Net(each.key, members, track=30), None)
         self._add_flows()
         boxes = [self._box(each) for each in self._shapes.values()]
         self._drawing: Drawing = draw(boxes, [net for net, _flow in self._nets.values()])
 
     def _add_flows(self) -> None:
-        """Flows that end at the same pin are one net."""
-        sources: dict[str, dict[str, None]] = {}
-        pins: dict[str, Flow] = {}
+        """Flows on the same ports from the same sources are one net, to however many targets."""
+        sources: dict[tuple[str, str, bool, bool, bool], dict[str, Flow]] = {}
         for each in self._part.flows:
-            if each.target in (HOST, WORLD):
+            if each.target in (HOST, WORLD, each.source):
                 self._shapes[each.source].badges.append(each)
                 continue
             if each.source not in self._shapes:
                 self._shapes[each.source] = _Shape(each.source, each.source)
-            key = f"{each.target} {each.ports} {each.passed} {each.differs} {each.source in (WORLD,)}"
-            sources.setdefault(key, {})[each.source] = None
-            pins[key] = each
-        for key, flow in pins.items():
-            self._nets[key] = (Net(key, tuple(sources[key]), flow.target), flow)
-            self._shapes[flow.target].pins[key] = flow
+            pin = (each.target, each.ports, each.passed, each.differs, each.source == WORLD)
+            sources.setdefault(pin, {})[each.source] = each
+        targets: dict[str, dict[str, Flow]] = {}
+        senders: dict[str, tuple[str, ...]] = {}
+        for (target, *look), known in sources.items():
+            key = " ".join((*map(str, look), *sorted(known)))
+            senders[key] = tuple(sorted(known))
+            targets.setdefault(key, {})[target] = next(iter(known.values()))
+        for key, known in targets.items():
+            flow = next(iter(known.values()))
+            net = Net(key, senders[key], tuple(sorted(known)), ranks=not (flow.differs and flow.passed))
+            self._nets[key] = (net, flow)
+            for target in known:
+                self._shapes[target].pins[key] = flow
 
     def _box(self, shape: _Shape) -> Box:
-        at, pins = 12.0, {}
-        for key, flow in sorted(shape.pins.items(), key=lambda each: (each[1].differs, each[0])):
-            width = _pin_width(flow)
-            pins[key] = at + width / 2
-            at += width + 6
+        ordered = sorted(shape.pins.items(), key=lambda each: (each[1].differs, each[0]))
+        room = sum(_pin_width(flow) + 6 for _key, flow in ordered) - 6
         chips = [len(name) * _SMALL + 20 for name in self._chips(shape)]
         badges = [len(_badge(each)) * _SMALL + 8 for each in shape.badges]
-        width = max(at + 6, len(shape.title) * _CHAR + 26, *chips, *badges, 84)
+        width = round(max(room + 24, len(shape.title) * _CHAR + 26, *chips, *badges, 84), 1)
+        at, pins = (width - room) / 2, {}
+        for key, flow in ordered:
+            pins[key] = at + _pin_width(flow) / 2
+            at += _pin_width(flow) + 6
         lines = len(chips) + len(badges)
         height = 40 + 15 * lines + (6 if lines else 0) if shape.group else 34
-        return Box(shape.key, round(width, 1), height, pins)
+        return Box(shape.key, width, height, pins)
 
     @staticmethod
     def _chips(shape: _Shape) -> tuple[str, ...]:
@@ -153,26 +165,35 @@ class _Picture:
     def svg(self) -> str:
         drawing = self._drawing
         columns = self._lane_columns()
-        left = _MARGIN + (max(columns.values(), default=-1) + 1) * _LANE
-        width, height = drawing.width + left + _MARGIN, drawing.height + 2
+        left = float(_MARGIN) + (max(columns.values(), default=-1) + 1) * _LANE
+        spans = [self._span_of(key) for key in self._hubs]
+        left -= min([0.0, *(low for low, _high, _y in spans)])
+        width = left + max([drawing.width, *(high for _low, high, _y in spans)]) + _MARGIN
+        height = drawing.height + 2
+        size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
         parts = [
-            f'<svg class="picture" role="img" width="{width:.0f}" height="{height:.0f}"'
-            f' viewBox="0 0 {width:.0f} {height:.0f}" aria-label={_quoted(self._caption())}>',
+            f'<svg class="picture" role="img" {size} aria-label={_quoted(self._caption())}>',
             f"<title>{escape(self._caption())}</title>",
             *self._lane_marks(columns),
             f'<g transform="translate({left:.0f} 1)">',
         ]
-        for key, (_net, flow) in sorted(self._nets.items(), key=lambda each: (_weight(each[1][1]), each[0])):
-            parts += self._net(key, flow)
+        for key in sorted(self._hubs):
+            parts.append(f'<path class="{self._kind(key)}" style="--hue:{self._hue(key)}" d="{self._way(key)}"/>')
+        for key in sorted(self._hubs):
+            parts += self._band(key)
+        for key, (_net, flow) in sorted(self._nets.items()):
+            parts += self._flow(key, flow) if flow and not flow.differs else ()
+        for key, (_net, flow) in sorted(self._nets.items()):
+            parts += self._flow(key, flow) if flow and flow.differs else ()
         for key in sorted(self._shapes):
             parts += self._written(self._shapes[key], drawing.boxes[key])
         return "\n".join([*parts, "</g>", "</svg>"])
 
     def _caption(self) -> str:
-        people = sum(len(each.members) for each in self._part.groups)
-        wrong = sum(each.differs for each in self._part.flows)
-        told = f"{people} container{'s' * (people != 1)} in {len(self._part.groups)} box{'es' * (len(self._part.groups) != 1)}"
-        return f"{self._host.name}: {told}, {wrong} flow{'s' * (wrong != 1)} not as declared"
+        people = counted(sum(len(each.members) for each in self._part.groups), "container")
+        boxes = counted(len(self._part.groups), "box", "boxes")
+        wrong = counted(sum(each.differs for each in self._part.flows), "flow")
+        return f"{self._host.name}: {people} in {boxes}, {wrong} not as declared"
 
     def _lane_columns(self) -> dict[str, int]:
         """Beside which rows a network's lane runs, and in which column: lanes that meet no row together share one."""
@@ -204,39 +225,44 @@ class _Picture:
             room = int((bottom - top - 12) / _SMALL)
             text = text if len(text) <= room else name if len(name) <= room else f"{name[: max(1, room - 1)]}\u2026"
             middle = (top + bottom) / 2
+            turned = f"translate({x + (_LANE - 6) / 2 + 4:.1f} {middle:.1f}) rotate(-90)"
             yield (
                 f'<g class="lane" style="--hue:{self._colours[name]}"><title>network {escape(name)}</title>'
                 f'<rect x="{x:.0f}" y="{top + 1:.1f}" width="{_LANE - 6}" height="{bottom - top:.1f}" rx="5"/>'
-                f'<text transform="translate({x + (_LANE - 6) / 2 + 4:.1f} {middle:.1f}) rotate(-90)">{escape(text)}</text></g>'
+                f'<text transform="{turned}">{escape(text)}</text></g>'
             )
 
-    def _net(self, key: str, flow: Flow | None) -> Iterator[str]:
-        drawing = self._drawing
-        way = " ".join(_path(each) for each in drawing.lines[key])
-        if flow is None:
-            yield from self._band(key, way)
-            return
-        arrow = drawing.arrows[key]
-        names = ", ".join(self._nets[key][0].sources)
-        told = f"{names} to {flow.target}: {flow.ports}{_REMARK[flow.passed, flow.differs]}"
-        yield (
-            f'<g class="{_looks(flow)}"><title>{escape(told)}</title><path d="{way}"/>'
-            f'<path class="head" d="M{arrow.x - 4:.1f} {arrow.y - 15:.1f}h8l-4 7z"/></g>'
-        )
+    def _way(self, key: str) -> str:
+        return " ".join(_path(each) for each in self._drawing.lines[key])
 
-    def _band(self, key: str, way: str) -> Iterator[str]:
-        name = key.partition(" ")[2]
+    def _flow(self, key: str, flow: Flow) -> Iterator[str]:
+        net = self._nets[key][0]
+        told = f"{', '.join(net.sources)} to {', '.join(net.targets)}: {flow.ports}{_REMARK[flow.passed, flow.differs]}"
+        yield f'<g class="{_looks(flow)}"><title>{escape(told)}</title><path d="{self._way(key)}"/>'
+        for target in net.targets:
+            arrow = self._drawing.arrows[key, target]
+            yield f'<path class="head" d="M{arrow.x - 4:.1f} {arrow.y - 15:.1f}h8l-4 7z"/>'
+        yield "</g>"
+
+    def _span_of(self, key: str) -> tuple[float, float, float]:
+        """From where to where a band reaches, and at which level: so far that its text has room."""
         start, end = self._drawing.bands[key]
-        text, hue = f"{name}: all to all", self._colours[name]
-        middle = (start.x + end.x) / 2
-        low, high = (
-            min(start.x - 8, middle - len(text) * _SMALL / 2 - 8),
-            max(end.x + 8, middle + len(text) * _SMALL / 2 + 8),
-        )
+        middle, half = (start.x + end.x) / 2, len(_band(self._hubs[key])) * _SMALL / 2
+        return min(start.x, middle - half) - 8, max(end.x, middle + half) + 8, start.y
+
+    def _kind(self, key: str) -> str:
+        return "band" if self._hubs[key].network else "band joined"
+
+    def _hue(self, key: str) -> int:
+        return self._colours.get(self._hubs[key].network, 0)
+
+    def _band(self, key: str) -> Iterator[str]:
+        hub, (low, high, y) = self._hubs[key], self._span_of(key)
+        told = f"network {hub.network} is open" if hub.network else f"{', '.join(hub.members)} reach each other"
         yield (
-            f'<g class="band" style="--hue:{hue}"><title>network {escape(name)} is open: all on it reach all</title>'
-            f'<path d="{way}"/><rect x="{low:.1f}" y="{start.y - 10:.1f}" width="{high - low:.1f}" height="20" rx="10"/>'
-            f'<text x="{middle:.1f}" y="{start.y + 4:.1f}">{escape(text)}</text></g>'
+            f'<g class="{self._kind(key)}" style="--hue:{self._hue(key)}"><title>{escape(told)}</title>'
+            f'<rect x="{low:.1f}" y="{y - 10:.1f}" width="{high - low:.1f}" height="20" rx="10"/>'
+            f'<text x="{(low + high) / 2:.1f}" y="{y + 4:.1f}">{escape(_band(hub))}</text></g>'
         )
 
     def _written(self, shape: _Shape, at: Placed) -> Iterator[str]:
@@ -254,17 +280,19 @@ class _Picture:
         y += 18
         for name in self._chips(shape):
             start = middle - (len(name) * _SMALL + 14) / 2
+            hue = self._colours[name]
             yield (
-                f'<circle class="chip" style="--hue:{self._colours[name]}" cx="{start + 4:.1f}" cy="{y - 4:.1f}" r="4"/>'
+                f'<circle class="chip" style="--hue:{hue}" cx="{start + 4:.1f}" cy="{y - 4:.1f}" r="4"/>'
                 f'<text class="small" x="{start + 14:.1f}" y="{y:.1f}">{escape(name)}</text>'
             )
             y += 15
         for each in shape.badges:
-            yield f'<text class="badge{" wrong" * each.differs}" x="{middle:.1f}" y="{y:.1f}">{escape(_badge(each))}</text>'
+            look = "badge wrong" if each.differs else "badge"
+            yield f'<text class="{look}" x="{middle:.1f}" y="{y:.1f}">{escape(_badge(each))}</text>'
             y += 15
         yield "</g>"
         for key, flow in shape.pins.items():
-            arrow, width = self._drawing.arrows[key], _pin_width(flow)
+            arrow, width = self._drawing.arrows[key, shape.key], _pin_width(flow)
             yield (
                 f'<g class="pin {_looks(flow)}"><rect x="{arrow.x - width / 2:.1f}" y="{arrow.y - 8:.1f}"'
                 f' width="{width:.1f}" height="16" rx="8"/>'
@@ -280,9 +308,8 @@ _REMARK = {
 }
 
 
-def _weight(flow: Flow | None) -> int:
-    """What is drawn later lies above."""
-    return 0 if flow is None else 2 if flow.differs else 1
+def _band(hub: Hub) -> str:
+    return f"{hub.network}: all to all" if hub.network else f"each to each: {hub.ports}"
 
 
 def _looks(flow: Flow) -> str:
@@ -301,8 +328,9 @@ def _pin_width(flow: Flow) -> float:
 
 
 def _badge(flow: Flow) -> str:
-    where = "host" if flow.target == HOST else "out"
-    return f"\u2197 {where}: {_pin(flow)}"
+    if flow.target == flow.source:
+        return f"\u21bb each other: {_pin(flow)}"
+    return f"\u2197 {'host' if flow.target == HOST else 'out'}: {_pin(flow)}"
 
 
 def _path(points: Iterable[Point]) -> str:

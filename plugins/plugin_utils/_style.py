@@ -45,7 +45,8 @@ table { border-collapse: collapse; font-size: .9rem; }
 .plain { width: 100%; }
 .plain th { text-align: left; font-weight: 600; color: var(--soft); white-space: nowrap; }
 .plain th, .plain td { padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-.plain td { min-width: 5.5rem; }
+.plain td { white-space: nowrap; }
+.plain td.soft { white-space: normal; min-width: 12rem; }
 .plain .number { text-align: right; font-variant-numeric: tabular-nums; }
 ul.found { margin: .3rem 0; padding: .6rem 1rem .6rem 2rem; border-radius: 8px; background: var(--fill); }
 ul.wrong { background: var(--bad-fill); }
@@ -74,11 +75,19 @@ figure { margin: .6rem 0 1.2rem; }
 .picture .box > rect { fill: var(--card); stroke: var(--soft); stroke-width: 1.2; }
 .picture .end > rect { fill: var(--fill); stroke: var(--outer); stroke-width: 1.2; }
 .picture .chip { fill: hsl(var(--hue) 55% var(--chip)); }
-.picture .lane rect { fill: hsl(var(--hue) 45% var(--tint)); stroke: hsl(var(--hue) 45% var(--chip)); stroke-width: .8; }
+.picture .lane rect {
+  fill: hsl(var(--hue) 45% var(--tint)); stroke: hsl(var(--hue) 45% var(--chip)); stroke-width: .8;
+}
 .picture .lane text { fill: var(--ink); }
-.picture .band path { fill: none; stroke: hsl(var(--hue) 50% var(--chip)); stroke-width: 3; }
-.picture .band rect { fill: hsl(var(--hue) 45% var(--tint)); stroke: hsl(var(--hue) 50% var(--chip)); stroke-width: 1.2; }
-.picture .flow path { fill: none; stroke: var(--flow); stroke-width: 1.4; stroke-linejoin: round; stroke-linecap: round; }
+.picture path.band { fill: none; stroke: hsl(var(--hue) 50% var(--chip)); stroke-width: 3; }
+.picture path.band.joined { stroke: var(--flow); stroke-width: 1.6; }
+.picture .band rect {
+  fill: hsl(var(--hue) 45% var(--tint)); stroke: hsl(var(--hue) 50% var(--chip)); stroke-width: 1.2;
+}
+.picture .band.joined rect { fill: var(--fill); stroke: var(--flow); }
+.picture .flow path {
+  fill: none; stroke: var(--flow); stroke-width: 1.4; stroke-linejoin: round; stroke-linecap: round;
+}
 .picture .flow .head { fill: var(--flow); stroke: none; }
 .picture .outer path { stroke: var(--outer); stroke-width: 2; } .picture .outer .head { fill: var(--outer); }
 .picture .wrong path { stroke: var(--bad); stroke-width: 2.4; } .picture .wrong .head { fill: var(--bad); }
@@ -91,7 +100,9 @@ figure { margin: .6rem 0 1.2rem; }
 .picture .badge { fill: var(--soft); } .picture .badge.wrong { fill: var(--bad); font-weight: 700; }
 details summary { cursor: pointer; color: var(--soft); }
 .key { font-size: .85rem; color: var(--soft); }
-.dot { display: inline-block; width: .7em; height: .7em; border-radius: 50%; background: hsl(var(--hue) 55% var(--chip)); }
+.dot {
+  display: inline-block; width: .7em; height: .7em; border-radius: 50%; background: hsl(var(--hue) 55% var(--chip));
+}
 @media print {
   :root {
     --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb; --fill: #f2f2f2; --flow: #345; --outer: #046;
