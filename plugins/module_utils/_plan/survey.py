@@ -98,9 +98,7 @@ def _ground(memories: Mapping[str, Memory], world: World) -> Ground:
 
 
 def _net(live: LiveNetwork, world: World) -> Net:
-    told = {
-        one for each in world.members.get(live.name, ()) for one in world.containers[each].endpoints[live.name].gateways
-    }
+    told = {one for endpoint in world.endpoints_on(live).values() for one in endpoint.gateways}
     own = (gateway_on(live, sorted(told), version) for version in (4, 6))
     return Net(
         live.name,

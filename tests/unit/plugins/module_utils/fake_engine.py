@@ -77,6 +77,8 @@ class FakeContainer:
     labels: dict[str, str] = field(default_factory=dict)
     gateways: dict[int, str] = field(default_factory=dict)
     """By IP version: the network that the engine has put the default route on."""
+    published: tuple[tuple[str, int, str, int], ...] = ()
+    """Protocol, port, address and port of the host, in order."""
 
     @property
     def running(self) -> bool:
@@ -115,6 +117,10 @@ class FakeEngine:
                 "Labels": each.labels,
                 "HostConfig": {"NetworkMode": each.mode},
                 "NetworkSettings": {"Networks": {name: self._told(one) for name, one in each.endpoints.items()}},
+                "Ports": [
+                    {"Type": protocol, "PrivatePort": port, "IP": host, "PublicPort": host_port}
+                    for protocol, port, host, host_port in each.published
+                ],
             }
             for each in self.known.values()
         ]
