@@ -33,13 +33,19 @@ env: .venv/run/.ready $(CHECKOUT) ## print the shell lines with which any playbo
 lab: ## bring up the demo fleet: three Docker hosts; the last line is the path of its inventory
 	@$(LAB) up --fleet demo $(SUITES)
 
-demo: .venv/run/.ready $(CHECKOUT) lab ## declare networks on the demo fleet, and prove them with packets
+demo: .venv/run/.ready $(CHECKOUT) lab ## declare networks on the demo fleet, prove them with packets; the last line is the report's path
 	$(call title,site.yml: what is declared becomes true)
 	@$(DEMO) playbooks/site.yml
 	$(call title,verify.yml: the proof)
-	@$(DEMO) playbooks/verify.yml
+	@$(DEMO) playbooks/verify.yml -e breakwater_verify_report=$(REPORT)
 	@echo "$$WHERE_NEXT"
+	@echo $(REPORT)/index.html
 
+.PHONY: screenshots
+screenshots: setup ## docs/report-*.png of the demo fleet's report, by Debian's chromium
+	@python docs/screenshots.py $(REPORT)/index.html
+
+REPORT := $(CURDIR)/.lab/demo/report
 DEMO := ansible-playbook -i .lab/demo/inventory.yml -i inventories/demo
 define WHERE_NEXT
 

@@ -145,8 +145,8 @@ class _Picture:
     def _box(self, shape: _Shape) -> Box:
         ordered = sorted(shape.pins.items(), key=lambda each: (each[1].differs, each[0]))
         room = sum(_pin_width(flow) + 6 for _key, flow in ordered) - 6
-        chips = [len(name) * _SMALL + 20 for name in self._chips(shape)]
-        badges = [len(_badge(each)) * _SMALL + 8 for each in shape.badges]
+        chips = [len(name) * _SMALL + 30 for name in self._chips(shape)]
+        badges = [len(_badge(each)) * _SMALL + 18 for each in shape.badges]
         width = round(max(room + 24, len(shape.title) * _CHAR + 26, *chips, *badges, 84), 1)
         at, pins = (width - room) / 2, {}
         for key, flow in ordered:

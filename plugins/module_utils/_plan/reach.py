@@ -52,6 +52,13 @@ def both(verdicts: Iterable[Verdict]) -> Verdict:
     return unknown
 
 
+def returning(protocol: str, reply: Verdict) -> Verdict:
+    """What the fate of replies makes of a flow: a datagram that gets there has passed, as far as anybody saw it."""
+    if protocol == "udp" and reply.expect == "drop":
+        return Verdict("", "datagrams get there, and what answers them does not come back")
+    return reply
+
+
 @dataclass(frozen=True)
 class Net:
     """A network: ``host`` are the host's own addresses on it."""
@@ -148,7 +155,7 @@ def way(ground: Ground, source: End, target: End, protocol: str, port: int) -> W
     crossed = set(there.crossed)
     if target.kind == "container" and there.source is not None and both(verdicts).expect != "drop":
         back = _Journey(ground, ground.members[target.name], there.source)
-        verdicts += back.verdicts()
+        verdicts.append(returning(protocol, both(back.verdicts())))
         crossed |= set(back.crossed)
     if target.kind == HOST and not ground.open_input:
         verdicts.append(Verdict("", "the host's own filter (iptables INPUT) has rules, of which nothing is declared"))

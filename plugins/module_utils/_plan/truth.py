@@ -15,7 +15,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from .._model.connection import Published
-from .reach import DROP, HOST, PASS, WORLD, Address, End, Ground, Member, Verdict, Way, both, default_network
+from .reach import DROP, HOST, PASS, WORLD, Address, End, Ground, Member, Verdict, Way, both, default_network, returning
 from .reach import way as way_of
 
 Declared = Mapping[str, Any]
@@ -79,7 +79,7 @@ class Truth:
         self._ground = ground
         self._said = declarations
         self._among: dict[tuple[int, str, int, End], bool] = {}
-        self._ways: dict[tuple[End, End], Way] = {}
+        self._ways: dict[tuple[End, End, str], Way] = {}
 
     def cell(self, source: End, target: End, protocol: str, port: int) -> Verdict:
         """Whether ``source`` gets to ``target``, by what Docker lets pass and by all that is declared."""
@@ -117,9 +117,10 @@ class Truth:
     def _way(self, source: End, target: End, protocol: str, port: int) -> Way:
         if source.kind == WORLD:  # to what is published the way is another one
             return way_of(self._ground, source, target, protocol, port)
-        if (source, target) not in self._ways:
-            self._ways[source, target] = way_of(self._ground, source, target, protocol, port)
-        return self._ways[source, target]
+        key = (source, target, protocol)
+        if key not in self._ways:
+            self._ways[key] = way_of(self._ground, source, target, protocol, port)
+        return self._ways[key]
 
     def _led_on(self, flow: Flow) -> Verdict:
         """A container that asks the host for a published port is led on, by DNAT or by the userland-proxy."""
@@ -209,11 +210,10 @@ class Truth:
 
     def _rules(self, flow: Flow) -> Verdict:
         """Whether the rules of all topologies let a flow and its replies pass."""
-        verdicts = [
-            verdict
-            for name, rules in sorted(self._said.rules.items())
-            for verdict in (self._ruleset(name, rules, flow, "NEW"), self._ruleset(name, rules, flow.reply, "REPLY"))
-        ]
+        verdicts = []
+        for name, rules in sorted(self._said.rules.items()):
+            verdicts.append(self._ruleset(name, rules, flow, "NEW"))
+            verdicts.append(returning(flow.protocol, self._ruleset(name, rules, flow.reply, "REPLY")))
         strange = (
             Verdict("", f"ruleset '{each}', which no topology keeps, may decide")
             for each in self._said.strange_rulesets

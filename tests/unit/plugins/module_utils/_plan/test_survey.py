@@ -124,7 +124,7 @@ def test_what_is_too_much_is_passed_over_and_told(shop: FakeHost) -> None:
 def test_drift(shop: FakeHost) -> None:
     shop.engine.disconnect("back", shop.engine.known_id("db"))
     (topology,) = survey(shop)["survey"]["topologies"]
-    assert topology["drift"] == ["x"]
+    assert topology["drift"] == ["connect connection db to back"]
 
 
 def test_what_is_exposed(shop: FakeHost) -> None:

@@ -121,6 +121,12 @@ def test_what_docker_lets_pass(source: str, target: str, expected: str) -> None:
     assert judged(source, target) == expected
 
 
+def test_a_datagram_that_gets_there_may_have_passed() -> None:
+    assert judged("s1", "far@back", "udp", 53) == "?"
+    assert judged("s1", "s2@back", "udp", 53) == "pass"
+    assert judged("web", "far@back", "udp", 53) == "drop"
+
+
 def test_engines_differ_where_who_is_outside_comes_by_a_route() -> None:
     assert judged("world", "web@front", "tcp", 8443) == "pass"
     assert judged("world", "web@front", "tcp", 443) == "drop"
