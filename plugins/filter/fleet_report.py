@@ -18,7 +18,9 @@ description:
 positional: format, title
 options:
   _input:
-    description: What the role has registered, by the name of the host. A host of which nothing is known is empty.
+    description:
+      - The hosts by their names, each as P(breakwater.docker.fleet_host#filter) returns it. One of which nothing is
+        known is empty.
     type: dict
     required: true
   format:
@@ -67,11 +69,11 @@ _FORMATS: dict[str, Callable[[Fleet], str]] = {
 }
 
 
-def fleet_report(found: Mapping[str, Mapping[str, Any]], format: str, title: str = "Breakwater") -> str:
-    """The report of the fleet of which ``found`` was registered."""
+def fleet_report(packed: Mapping[str, str], format: str, title: str = "Breakwater") -> str:
+    """The report of a fleet."""
     if format not in _FORMATS:
         raise AnsibleFilterError(f"fleet_report: format {format!r} is not one of {', '.join(_FORMATS)}")
-    return _FORMATS[format](read(found, title))
+    return _FORMATS[format](read(packed, title))
 
 
 class FilterModule:

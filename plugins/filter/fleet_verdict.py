@@ -15,8 +15,8 @@ description:
   - Sums up what the role P(breakwater.docker.verify#role) has measured of one host.
 options:
   _input:
-    description: What the role has registered of the host, with C(survey), C(inside), C(again), C(written), C(outside).
-    type: dict
+    description: The host, as P(breakwater.docker.fleet_host#filter) returns it.
+    type: str
     required: true
 """
 
@@ -35,15 +35,15 @@ _value:
     message: 2977 cells, all as declared
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.breakwater.docker.plugins.plugin_utils._fleet import host, verdict
+from ansible_collections.breakwater.docker.plugins.plugin_utils._fleet import unpack, verdict
 
 
-def fleet_verdict(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Whether the host of which ``found`` was registered is as declared."""
-    return verdict(host("", found))
+def fleet_verdict(packed: str) -> dict[str, Any]:
+    """Whether the host is as declared."""
+    return verdict(unpack("", packed))
 
 
 class FilterModule:

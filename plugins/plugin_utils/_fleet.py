@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 HOST, WORLD = "host", "world"
@@ -83,9 +84,22 @@ class Fleet:
     hosts: tuple[Host, ...]
 
 
-def read(found: Mapping[str, Mapping[str, Any]], title: str) -> Fleet:
-    """The fleet of what a play has registered, by host."""
-    return Fleet(title, tuple(host(name, found[name]) for name in sorted(found)))
+def read(packed: Mapping[str, str], title: str) -> Fleet:
+    """The fleet of its hosts as ``pack`` has written them; of an empty one nothing is known."""
+    return Fleet(title, tuple(unpack(name, packed[name]) for name in sorted(packed)))
+
+
+def pack(one: Host) -> str:
+    """A host as text: a variable of a play that holds thousands of cells is looked through again and again."""
+    return json.dumps([one.survey, [astuple(each) for each in one.cells], one.failures])
+
+
+def unpack(name: str, packed: str) -> Host:
+    """The host that ``pack`` has written."""
+    if not packed:
+        return host(name, {})
+    survey, cells, failures = json.loads(packed)
+    return Host(name, survey, tuple(Cell(*each) for each in cells), tuple(failures))
 
 
 def host(name: str, found: Mapping[str, Any]) -> Host:

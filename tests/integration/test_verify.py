@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from lab_host import Failed, LabHost
 
+from ansible_collections.breakwater.docker.plugins.filter.fleet_host import fleet_host
 from ansible_collections.breakwater.docker.plugins.filter.fleet_report import fleet_report
 from ansible_collections.breakwater.docker.plugins.plugin_utils import _fleet as fleets
 
@@ -118,13 +119,21 @@ def site(host: LabHost) -> LabHost:
 
 def verify(host: LabHost, outside: LabHost) -> dict[str, Any]:
     """What the role registers of a host."""
-    address = json.loads(host.run("ip", "-4", "-json", "addr", "show", "eth0"))[0]["addr_info"][0]["local"]
-    survey = host.module("survey", world=WORLD, world_ports=PORTS, address=address)
+    found = survey(host)
     return {
-        "survey": survey,
-        "inside": measured(host, survey["expectations"]),
-        "outside": measured(outside, survey["outside"], via=address),
+        "survey": found,
+        "inside": measured(host, found["expectations"]),
+        "outside": measured(outside, found["outside"], via=address(host)),
     }
+
+
+def address(host: LabHost) -> str:
+    found: str = json.loads(host.run("ip", "-4", "-json", "addr", "show", "eth0"))[0]["addr_info"][0]["local"]
+    return found
+
+
+def survey(host: LabHost) -> dict[str, Any]:
+    return host.module("survey", world=WORLD, world_ports=PORTS, address=address(host))
 
 
 def measured(node: LabHost, expectations: list[Mapping[str, Any]], **options: Any) -> dict[str, Any]:
@@ -150,7 +159,7 @@ def test_every_cell_is_as_declared(site: LabHost, outside: LabHost) -> None:
     assert len(found.cells) == found.survey["cells"] - found.unjudged > 1000
     assert not found.drift and not found.failures
     assert [each["container"] for each in found.survey["left_out"]] == ["stranger"]
-    assert verify(site, outside)["survey"] == registered["survey"], "the same host, and another result"
+    assert survey(site) == registered["survey"], "the same host, and another result"
     assert outside.run("ip", "route", "show", "proto", "98") == "", "the attacker has left its routes"
 
 
@@ -177,8 +186,8 @@ def test_what_somebody_opens_or_closes_is_what_differs(site: LabHost, outside: L
     # The oracle reads routes as they are: one that is gone is drift, and the way is closed as it must be then.
     assert any(each.startswith("routed: ") and "route" in each for each in found.drift), found.drift
     assert any(each.startswith("shop: ") and "policy" in each for each in found.drift), found.drift
-    root = ElementTree.fromstring(fleet_report({site.name: registered}, "junit"))
+    root = ElementTree.fromstring(fleet_report({site.name: fleet_host(registered)}, "junit"))
     failed = {each.get("name") for each in root.iter("testcase") if each.find("failure") is not None}
     assert failed == {"db to web2", "world to host"}
-    page = fleet_report({site.name: registered}, "html")
+    page = fleet_report({site.name: fleet_host(registered)}, "html")
     assert page.count('class="pin flow wrong"') == page.count('class="pin flow wrong cut"') == 1

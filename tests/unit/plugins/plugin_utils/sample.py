@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.breakwater.docker.plugins.plugin_utils._fleet import Fleet, read
-
 ADDRESS = "192.0.2.10"
 Passes = Callable[[str, str, str], bool]
 
@@ -155,8 +153,3 @@ def hundred(wrong: Mapping[tuple[str, str, str], str] | None = None) -> dict[str
         )
 
     return host(containers, ("icmp", "tcp/7", "tcp/8080", "tcp/9100"), passes, set(networks) - {"lab"}, wrong)
-
-
-def fleet(**hosts: Mapping[str, Any]) -> Fleet:
-    """The fleet of these hosts."""
-    return read(hosts, "The <fleet>")

@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.breakwater.docker.plugins.filter import differing
+from ansible_collections.breakwater.docker.plugins.filter import fleet_host as fleet_host_module
+from ansible_collections.breakwater.docker.plugins.filter import fleet_verdict as fleet_verdict_module
+from ansible_collections.breakwater.docker.plugins.filter.fleet_host import fleet_host
+from ansible_collections.breakwater.docker.plugins.filter.fleet_verdict import fleet_verdict
 from ansible_collections.breakwater.docker.plugins.plugin_utils import _fleet as fleets
 from ansible_collections.breakwater.docker.plugins.plugin_utils._groups import table
 
@@ -139,3 +144,16 @@ def test_a_hundred_are_few() -> None:
 )
 def test_ports(whats: list[str], told: str) -> None:
     assert fleets.ports(whats) == told
+
+
+def test_a_host_is_the_same_when_it_was_packed() -> None:
+    found = fleets.host("x", shop({("edge", "db", "tcp/5432"): "pass"}))
+    assert fleets.unpack("x", fleets.pack(found)) == found
+    assert fleet_verdict(fleet_host(shop())) == {"holds": True, "message": "217 cells, all as declared"}
+    assert not fleet_verdict("")["holds"]
+
+
+def test_the_filters_are_found_by_their_names() -> None:
+    for module in (differing, fleet_host_module, fleet_verdict_module):
+        ((name, _function),) = module.FilterModule().filters().items()
+        assert module.__name__.endswith(name)

@@ -15,7 +15,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ansible_collections.breakwater.docker.plugins.filter.fleet_report import FilterModule, fleet_report
+from ansible_collections.breakwater.docker.plugins.filter.fleet_host import fleet_host
+from ansible_collections.breakwater.docker.plugins.filter.fleet_report import FilterModule
+from ansible_collections.breakwater.docker.plugins.filter.fleet_report import fleet_report as written
 from ansible_collections.breakwater.docker.plugins.plugin_utils import _fleet as fleets
 from ansible_collections.breakwater.docker.plugins.plugin_utils._flows import drawn
 from ansible_collections.breakwater.docker.plugins.plugin_utils._groups import table
@@ -59,6 +61,11 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+def fleet_report(found: dict[str, Any], format_: str, title: str = "Breakwater") -> str:
+    """The report of what was registered, on the way that the role takes."""
+    return written({name: fleet_host(each) if each else "" for name, each in found.items()}, format_, title)
+
+
 def hostile() -> dict[str, Any]:
     """A host whose names, labels, reasons and notes hold markup."""
     containers = [
@@ -84,7 +91,7 @@ FLEET = {
 
 
 def test_the_filter_is_found_by_its_name() -> None:
-    assert FilterModule().filters() == {"fleet_report": fleet_report}
+    assert FilterModule().filters() == {"fleet_report": written}
 
 
 def test_an_unknown_format_is_named() -> None:
