@@ -144,6 +144,7 @@ survey:
       description:
         - The ports that the host publishes on other addresses than the loopback, and to whom they are open by what is
           declared. V(anyone) where no policy closes them, V(world) where one allows it, or the subnets that it allows.
+          V(not judged) where that cannot be told.
       type: list
       elements: dict
       sample:

@@ -151,7 +151,7 @@ def _published(host: Host, found: Table) -> list[Flow]:
         if cell is not None and cell.differs:
             ways.setdefault((WORLD, target, cell.passed, True), {})[told] = None
             continue
-        for who in each["open_to"]:
+        for who in each["open_to"] if each["open_to"] != ["not judged"] else ():
             ways.setdefault((WORLD if who == "anyone" else who, target, True, False), {})[told] = None
     return [
         Flow(source, target, ", ".join(listed), passed, differs)

@@ -27,7 +27,8 @@ def play(inventory: str, playbook: str, *options: str, keeper: bool = False) -> 
 
     Without the keeper all that is done is done by the run; with it, the keeper may be quicker.
     """
-    keeps = json.dumps({"breakwater_topology_keeper": keeper})
+    report = str(ROOT / ".lab" / FLEET / "report")
+    keeps = json.dumps({"breakwater_topology_keeper": keeper, "breakwater_verify_report": report})
     inventories = [f"--inventory={each}" for each in (f".lab/{FLEET}/inventory.yml", inventory)]
     argv = ["ansible-playbook", *inventories, "--extra-vars", keeps, *options, f"playbooks/{playbook}.yml"]
     environment = {

@@ -288,14 +288,13 @@ def _exposed(truth: Truth, ground: Ground, rows: list[str], said: Declarations) 
 
 
 def _open_to(truth: Truth, member: Member, opened: Any, said: Declarations) -> list[str]:
-    """Who outside is let through: ``world``, subnets, or nobody; ``anyone`` where no policy closes it."""
+    """Who outside is let through: ``world``, subnets, or nobody; ``anyone`` where nothing closes it."""
     version = ip_address(opened.host).version
     nowhere = End(WORLD, WORLD, ip_address("192.0.2.1" if version == 4 else "2001:db8::1"))
     policies = [each for each in said.policies if each.closes and each.networks & set(member.addresses)]
-    if not policies:
-        return ["anyone"]
-    if truth.published(nowhere, member, opened).expect == "pass":
-        return [WORLD]
+    found = truth.published(nowhere, member, opened)
+    if found.expect != "drop":
+        return [(WORLD if policies else "anyone") if found.expect else "not judged"]
     subnets: dict[str, None] = {}
     for policy in policies:
         for entry in policy.declared.get("allow") or ():

@@ -22,6 +22,8 @@ Declared = Mapping[str, Any]
 
 _ICMP = {4: ("icmp",), 6: ("icmp", "icmpv6", "ipv6-icmp")}
 _ANY = (ip_address("0.0.0.0"), ip_address("::"))
+_FEW = 5
+"""Connections that a measurement may begin at once on the ports of one rule."""
 _SURE, _PERHAPS, _NOT = "sure", "perhaps", "not"
 
 
@@ -241,15 +243,19 @@ class Truth:
         for key, end in (("source", flow.source), ("destination", flow.target)):
             if rule.get(key) and not self._is_end(rule[key], end):
                 return _NOT
-        if any(rule.get(key) for key in ("in_interface", "out_interface", "limit", "match")):
+        is_first = state == "NEW"
+        if is_first and rule.get("ports") and not _covers(rule["ports"], flow.port):
+            return _NOT
+        if is_first and rule.get("published_port") and flow.published:
+            if not _covers([rule["published_port"]], flow.published):
+                return _NOT
+        elif rule.get("published_port"):
             return _PERHAPS
-        if rule.get("ports") and (state != "NEW" or not _covers(rule["ports"], flow.port)):
-            # Replies come from the port, and go to one that nobody knows before.
-            return _NOT if state == "NEW" else _PERHAPS
-        if rule.get("published_port"):
-            known = flow.published and state == "NEW"
-            return (_SURE if _covers([rule["published_port"]], flow.published) else _NOT) if known else _PERHAPS
-        return _SURE
+        if any(rule.get(key) for key in ("in_interface", "out_interface", "match")):
+            return _PERHAPS
+        if rule.get("ports") and not is_first:  # replies go to a port that nobody knows before, and is no low one
+            return _PERHAPS if any(port > 1023 for _protocol, port in _named(rule["ports"], "")) else _NOT
+        return _SURE if _has_room(rule) else _PERHAPS
 
     def _is_end(self, given: Any, end: End) -> bool:
         if isinstance(given, str):
@@ -265,16 +271,21 @@ class Truth:
         return end.kind == "container" and self._is_called(named["container"], end.name)
 
 
+def _has_room(rule: Declared) -> bool:
+    """Whether a measurement, which sends little, stays below the limit of a rule that lets pass what does."""
+    limit = rule.get("limit")
+    return not limit or (rule["action"] in ("allow", "return") and int(limit.get("burst") or 5) >= _FEW)
+
+
 def named_ports(declarations: Declarations, members: Iterable[Member]) -> set[tuple[str, int]]:
     """The ports that an entry, a rule or a publication names: of a range the first, the last and the one beyond."""
     found = {(each.protocol, each.port) for member in members for each in member.published}
     for policy in declarations.policies:
         for entry in policy.declared.get("allow") or ():
-            found |= {pair for text in entry.get("ports") or () for pair in _numbers(str(text), "tcp")}
+            found |= set(_named(entry.get("ports") or (), "tcp"))
     for rules in declarations.rules.values():
         for rule in rules:
-            protocol = (rule.get("protocol") or "tcp").lower()
-            found |= {pair for text in rule.get("ports") or () for pair in _numbers(str(text), protocol)}
+            found |= set(_named(rule.get("ports") or (), (rule.get("protocol") or "tcp").lower()))
     return {(protocol, port) for protocol, port in found if protocol in ("tcp", "udp") and port <= 65535}
 
 
@@ -319,14 +330,15 @@ def _covers(ports: Sequence[Any], port: int) -> bool:
     return False
 
 
-def _numbers(text: str, protocol: str) -> Iterator[tuple[str, int]]:
-    found = _PORT.fullmatch(text.strip().lower())
-    if found and found[1]:
-        named = found[3] or protocol
-        yield named, int(found[1])
-        if found[2] and found[2] != found[1]:
-            yield named, int(found[2])
-            yield named, int(found[2]) + 1
+def _named(ports: Iterable[Any], protocol: str) -> Iterator[tuple[str, int]]:
+    for text in ports:
+        found = _PORT.fullmatch(str(text).strip().lower())
+        if found and found[1]:
+            named = found[3] or protocol
+            yield named, int(found[1])
+            if found[2] and found[2] != found[1]:
+                yield named, int(found[2])
+                yield named, int(found[2]) + 1
 
 
 def _is_subnet(text: str) -> bool:

@@ -136,7 +136,7 @@ def test_what_is_exposed(shop: FakeHost) -> None:
     shop.engine.container("db").published = (("tcp", 5432, "0.0.0.0", 5432),)
     result = survey(shop, world="198.51.100.10", address="192.0.2.10")
     assert [(each["container"], each["host_port"], each["open_to"]) for each in result["survey"]["exposed"]] == [
-        ("db", 5432, []),  # on an internal network nothing is published, and no way is known
+        ("db", 5432, ["not judged"]),  # on an internal network nothing is published, and no way is known
         ("web", 8080, ["world"]),
         ("web", 8081, []),
     ]

@@ -251,6 +251,17 @@ def rules(*listed: dict[str, Any]) -> Declarations:
         (rules({"action": "allow", "state": ["ESTABLISHED"]}, {"action": "drop", "destination": "api"}), "pass"),
         (rules({"action": "drop", "destination": "api"}), "drop"),  # no reply comes back
         (rules({"action": "drop", "limit": {"rate": "1/second"}}), "?"),
+        (rules({"action": "drop", "limit": {"rate": "1/second"}, "protocol": "tcp", "ports": ["81"]}), "pass"),
+        (rules({"action": "allow", "limit": {"rate": "1/second", "burst": 9}}, {"action": "drop"}), "pass"),
+        (rules({"action": "allow", "limit": {"rate": "1/second", "burst": 1}}, {"action": "drop"}), "?"),
+        (
+            rules(
+                {"action": "allow", "state": ["ESTABLISHED"]},
+                {"action": "allow", "state": ["NEW"], "limit": {"rate": "1/second", "per": "source"}},
+                {"action": "drop"},
+            ),
+            "pass",
+        ),
         (rules({"action": "drop", "match": ["-m", "quota"]}), "?"),
         (rules({"action": "drop", "published_port": "80"}), "?"),
         (rules({"action": "drop", "protocol": "47"}), "?"),
