@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Takes the pictures of a report that the documentation shows, as a real browser draws it: Debian's chromium."""
 
 from __future__ import annotations
