@@ -30,7 +30,7 @@ class Module(AnsibleModule):  # type: ignore[misc]
         self._declared_spec = argument_spec
         options = {
             key: {**option, "fallback": (env_fallback, [ENVIRONMENT[key]])} if key in ENVIRONMENT else dict(option)
-            for key, option in {**argument_spec, **ADDRESS_SPEC}.items()
+            for key, option in argument_spec.items()
         }
         super().__init__(argument_spec=options, supports_check_mode=True)
         # Ansible makes text of a dictionary where it wants a string; ours refuses it.
@@ -49,14 +49,14 @@ class Module(AnsibleModule):  # type: ignore[misc]
 
     def _check_given(self) -> None:
         try:
-            spec.read({**self._declared_spec, **ADDRESS_SPEC}, self._given)
+            spec.read(self._declared_spec, self._given)
         except DeclarationError as error:
             super().fail_json(str(error), **error.result())
 
 
 def run(kind: Kind[Any]) -> None:
     """Run a module of this kind from its arguments to its result."""
-    module = Module(kind.spec)
+    module = Module({**kind.spec, **ADDRESS_SPEC})
     try:
         declared = kind.read(module.params)
         where = EngineAddress.read(module.params)
@@ -84,7 +84,7 @@ def run(kind: Kind[Any]) -> None:
 
 def run_alone(argument_spec: Mapping[str, Mapping[str, Any]], work: Callable[[dict[str, Any], bool], Any]) -> None:
     """Run a module that needs no engine: ``work`` makes its result of the arguments and of check mode."""
-    module = AnsibleModule(argument_spec={**argument_spec}, supports_check_mode=True)
+    module = Module(argument_spec)
     try:
         module.exit_json(**work(module.params, module.check_mode))
     except BreakwaterError as error:

@@ -53,6 +53,21 @@ def keeping() -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def switching(balancer: str) -> Iterator[None]:
+    """Switch the users of ``balancer`` while nobody else does; HostError where somebody is about it.
+
+    A switch takes as long as its canary and its drain: the host's other runs do not wait for it.
+    """
+    descriptor = _open(f"blue-green-{balancer}.lock")
+    try:
+        if not _take(descriptor):
+            raise HostError(f"another run is about balancer '{balancer}'; wait for its end")
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_kept() -> bool:
     """Whether a keeper runs on this host."""
     try:

@@ -30,10 +30,11 @@ MAY_IMPORT = {
     "_plan": {"_plan", "_model"},
     "_host": {"_host", "_model"},
     "_loop": {"_host", "_plan", "_model"},
+    "_switch": {"_host", "_plan", "_model"},
     "_kinds": {"_loop", "_plan", "_model"},
     "_run": {"_loop", "_host", "_model"},
     "_keeper": {"_keeper", "_kinds", "_loop", "_host", "_plan", "_model"},
-    "modules": {"_run", "_kinds", "_loop", "_keeper", "_plan", "_host", "_model"},
+    "modules": {"_run", "_switch", "_kinds", "_loop", "_keeper", "_plan", "_host", "_model"},
 }
 """Which rooms each room may import from."""
 
@@ -42,6 +43,7 @@ BESIDES = {
     "_plan": set(),
     "_host": {"docker", "requests"},
     "_loop": set(),
+    "_switch": set(),
     "_kinds": set(),
     "_run": {"ansible"},
     "_keeper": set(),
