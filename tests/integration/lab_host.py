@@ -92,9 +92,16 @@ class LabHost:
         """Start a container of the workload image."""
         self.docker("run", "-d", "--init", "--name", name, *options, IMAGE, *command)
 
-    def module(self, module: str, check: bool = False, kill_after: int | None = None, **args: Any) -> dict[str, Any]:
+    def module(
+        self,
+        module: str,
+        check: bool = False,
+        kill_after: int | None = None,
+        kill_at: tuple[str, str, str, int] | None = None,
+        **args: Any,
+    ) -> dict[str, Any]:
         """The result of a module; Failed where it failed, an empty one where it was killed."""
-        order = {"module": module, "args": args, "check": check, "kill_after": kill_after}
+        order = {"module": module, "args": args, "check": check, "kill_after": kill_after, "kill_at": kill_at}
         done = subprocess.run(
             self.command("env", f"PYTHONPATH={THERE}", "python3", f"{THERE}/agent.py"),
             input=json.dumps(order).encode(),
@@ -102,7 +109,7 @@ class LabHost:
             timeout=300,
             check=False,
         )
-        if kill_after is not None and done.returncode in (137, -9):
+        if (kill_after is not None or kill_at) and done.returncode in (137, -9):
             return {}
         try:
             result: dict[str, Any] = json.loads(done.stdout)
