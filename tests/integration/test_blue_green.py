@@ -34,13 +34,13 @@ class Shop:
 
     def __init__(self, host: LabHost) -> None:
         self.host = host
-        self.settled = False
 
     def build(self) -> None:
         self.host.run(
             "sh", "-c", f"cat > {THERE}/app.py", given=Path(__file__).with_name("load").joinpath("app.py").read_bytes()
         )
         self.host.play("blue_green", **self.declared())
+        self.healthy()
 
     def declared(self) -> dict[str, Any]:
         environments = [
@@ -100,12 +100,31 @@ class Shop:
             told, _errors = process.communicate(timeout=60)
             met.update(json.loads(told))
 
-    def who(self) -> str:
-        """The environment that answers now."""
-        with self.users("new=1") as met:
-            time.sleep(0.5)
-        (name,) = met["answers"]
-        return str(name)
+    def who(self) -> set[str]:
+        """The environments that answer now."""
+        with self.users("new=2") as met:
+            time.sleep(1)
+        assert met["failures"] == []
+        return {*met["answers"]}
+
+    def reload(self) -> None:
+        """What an operator does, behind our back."""
+        self.host.docker("kill", "-s", "HUP", "shop-balancer")
+        time.sleep(1)
+
+    def restart(self) -> None:
+        """The balancer's container comes again."""
+        self.host.docker("restart", "shop-balancer")
+        self.healthy()
+
+    def healthy(self) -> None:
+        """Wait until the balancer has found both environments well."""
+        for _try in range(100):
+            servers = self.state().get("servers", {})
+            if servers and all(state == "UP" for each in servers.values() for state in each.values()):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{self.host.name}: {servers}")
 
 
 @pytest.fixture
@@ -122,70 +141,119 @@ KILLED = {
     "as it becomes live": ("_host.blue_green", "HostStand", "keep", 5),
     "at the end of the drain": ("_host.blue_green", "HostStand", "keep", 6),
 }
+"""Where the control side dies, in a switch by way of 10 and 50 percent."""
+IN_THE_CANARY = ("_host.blue_green", "HostStand", "keep", 3)
+IN_THE_ROLLBACK = ("_host.haproxy", "Runtime", "weigh", 2)
 
 
-def test_nobody_notices(shop: Shop) -> None:
+def test_users_notice_nothing(shop: Shop) -> None:
     wanted = REQUESTS.get(shop.host.name, 5_000)
     began = time.monotonic()
     with shop.users(*CROWD) as met:
         with shop.users("posting=2") as posted:
-            for number in range(SWITCHES):
-                target = NAMES[(number + 1) % 2]
-                done = shop.switch(target)
-                assert (done["live"], done["steps"][-1]["cut"]) == (target, 0), done
+            back_and_forth(shop)
+            holds = canary(shop)
+            shop.reload()
+            killed(shop)
+        broken_releases(shop)
+        while time.monotonic() - began < 150 and sum(shop.counted().values()) < wanted:
+            time.sleep(1)
+    failures = met["failures"] + posted["failures"]
+    total = sum(met["requests"].values()) + posted["requests"]["posting"]
+    print(f"\n{shop.host.name}: {total} requests in {met['seconds']:.0f} s, {len(failures)} of them failed")
+    print(f"{shop.host.name}: {met['requests']}, {posted['requests']}; at each step of the canary: {holds}")
+    assert failures == []
+    assert total >= wanted
+    assert min(met["requests"].values()) > 20, "each kind of user was there"
+    what_lasts(shop)
+    what_is_cut(shop)
+
+
+def back_and_forth(shop: Shop) -> None:
+    for number in range(SWITCHES):
+        target = NAMES[(number + 1) % 2]
+        foreseen = shop.switch(target, check=True) if number == 0 else None
+        done = shop.switch(target)
+        assert (done["live"], done["switch"], done["steps"][-1]["cut"]) == (target, {}, 0)
+        if foreseen:
+            assert [each["step"] for each in done["steps"]] == [each["step"] for each in foreseen["steps"]]
             again = shop.switch(target)
             assert (again["changed"], again["steps"]) == (False, [])
-            canary = shop.switch("green", canary=[10, 50, 100], canary_seconds=2)
-            shop.host.docker("kill", "-s", "HUP", "shop-balancer")  # a reload, under the users' hands
-            for moment, where in KILLED.items():
-                live = shop.state()["live"]
-                target = NAMES[1 - NAMES.index(live)]
-                assert shop.switch(target, canary=[10, 50], kill_at=where) == {}, moment
-                time.sleep(0.5)
-                left = shop.state()["switch"]
-                assert left["target"] == target, moment
-                done = shop.switch(target, canary=[10, 50])
-                assert (done["live"], done["switch"]) == (target, {}), moment
-        if shop.state()["live"] != "blue":
-            shop.switch("blue")
-        broken(shop)
-        while time.monotonic() - began < 150 and requests(shop) < wanted:
-            time.sleep(1)
-    holds = {each["share"]: each["requests"] for each in canary["steps"] if each["verb"] == "hold"}
-    total = sum(met["requests"].values()) + sum(posted["requests"].values())
-    print(
-        f"\n{shop.host.name}: {total} requests in {met['seconds']:.0f} s, of which failed:"
-        f" {len(met['failures']) + len(posted['failures'])}; {met['requests']}, {posted['requests']}; canary {holds}"
-    )
-    assert met["failures"] + posted["failures"] == []
-    assert total >= wanted
-    assert all(met["requests"][kind] > 20 for kind in ("new", "kept", "slow", "stream", "upgraded"))
-    shop.host.docker("kill", "-s", "HUP", "shop-balancer")
-    time.sleep(1)
-    assert shop.who() == "blue"
-    shop.host.docker("restart", "shop-balancer")
-    time.sleep(1)
-    assert shop.who() == "blue"
 
 
-def requests(shop: Shop) -> int:
-    """The users' requests since the applications started."""
-    return sum(shop.counted().values())
+def canary(shop: Shop) -> dict[int, int]:
+    """The users' requests that an environment has had at each percentage."""
+    before = shop.counted()
+    done = shop.switch("green", canary=[10, 50], canary_seconds=2)
+    holds = {each["share"]: each["requests"] for each in done["steps"] if each["verb"] == "hold"}
+    assert list(holds) == [10, 50, 100]
+    assert 0 < holds[10] < holds[50] < holds[100] <= shop.counted()["green"] - before["green"]
+    return holds
 
 
-def broken(shop: Shop) -> None:
-    """A release that is broken has no more users than its canary share, and none for long."""
+def killed(shop: Shop) -> None:
+    """Whenever the control side dies, the users have what they had, and the next run goes on from there."""
+    for moment, where in KILLED.items():
+        target = NAMES[1 - NAMES.index(shop.state()["live"])]
+        assert shop.switch(target, canary=[10, 50], canary_seconds=0, kill_at=where) == {}, moment
+        assert shop.state()["switch"]["target"] == target, moment
+        done = shop.switch(target, canary=[10, 50], canary_seconds=0)
+        assert (done["live"], done["switch"], done["shares"][target]) == (target, {}, 100), moment
+
+
+def broken_releases(shop: Shop) -> None:
+    """A release that is ill has no user, a broken one no more than its canary share, and neither for long."""
+    shop.switch("blue")
+    shop.release("green", ill=1)
+    before = shop.counted()
+    with pytest.raises(Failed, match="green was rolled back: it did not pass its health gate within 3 s: green-"):
+        shop.switch("green", gate_timeout=3)
+    assert shop.counted()["green"] == before["green"]
+
     shop.release("green", broken=50)
     before = shop.counted()
-    began = time.monotonic()
-    with pytest.raises(Failed, match=r"green was rolled back: \d+ of \d+ requests failed \(.*; blue is live") as failed:
-        shop.switch("green", canary=[10, 50, 100], canary_seconds=5)
+    with pytest.raises(Failed, match=r"green was rolled back: \d+ of \d+ requests failed .*; blue is live") as failed:
+        shop.switch("green", canary=[10, 50], canary_seconds=5)
     after = shop.counted()
-    assert failed.value.result["live"] == "blue"
-    assert failed.value.result["last"]["outcome"] == "rolled back"
     had = {name: after[name] - before[name] for name in NAMES}
     print(
-        f"\n{shop.host.name}: of {sum(had.values())} requests the broken release has had {had['green']},"
-        f" for {time.monotonic() - began:.1f} s"
+        f"\n{shop.host.name}: the broken release has had {had['green']} of {sum(had.values())} requests: {failed.value}"
     )
     assert 0 < had["green"] <= 0.1 * sum(had.values()) + 2
+    assert failed.value.result["live"] == "blue"
+    assert failed.value.result["last"]["outcome"] == "rolled back"
+
+    assert shop.switch("green", canary=[10], canary_seconds=5, kill_at=IN_THE_ROLLBACK) == {}
+    assert shop.state()["switch"]["phase"] == "rollback"
+    with pytest.raises(Failed, match="green was rolled back"):
+        shop.switch("green", canary=[10])
+    state = shop.state()
+    assert (state["live"], state["switch"], state["shares"]) == ("blue", {}, {"blue": 100, "green": 0})
+    shop.release("green")
+
+
+def what_lasts(shop: Shop) -> None:
+    """Who is live stays so through a reload and a restart, and so does a canary; back by hand is the same switch."""
+    shop.reload()
+    assert shop.who() == {"blue"}
+    shop.restart()
+    assert shop.who() == {"blue"}
+    assert shop.switch("green", canary=[10], kill_at=IN_THE_CANARY) == {}
+    for once_more in (shop.reload, shop.restart):
+        once_more()
+        assert shop.state()["shares"] == {"blue": 90, "green": 10}
+    assert shop.who() == {"blue", "green"}
+    done = shop.switch("blue")
+    assert (done["last"]["outcome"], done["last"]["reason"]) == ("rolled back", "by hand")
+    assert shop.who() == {"blue"}
+
+
+def what_is_cut(shop: Shop) -> None:
+    """A drain ends what is left at its time, and says how much that was."""
+    with shop.users("stream=3") as met:
+        time.sleep(0.5)
+        done = shop.switch("green", canary_seconds=0, drain_timeout=0)
+    assert 1 <= done["steps"][-1]["cut"] <= 3
+    assert len(met["failures"]) == done["last"]["cut"]
+    with pytest.raises(Failed, match="target: 'gren' is no environment; did you mean 'green'"):
+        shop.switch("gren")

@@ -13,7 +13,7 @@ import json
 import sys
 from urllib.parse import parse_qsl, urlsplit
 
-SECONDS, EVERY = 2.0, 0.1
+SECONDS, EVERY = 1.5, 0.1
 """How long a slow answer or a stream takes, and the pace of a stream."""
 
 

@@ -16,7 +16,9 @@ from collections import Counter
 
 LIMIT, PATIENCE = 280.0, 15.0
 """Seconds after which all end anyway, and for which a user waits for an answer."""
-LINES, ECHOES, EVERY = 20, 20, 0.1
+PAUSE = 0.02
+"""Seconds between an answer and the next request: who shares the machine shall have some of it."""
+LINES, ECHOES, EVERY = 15, 15, 0.1
 """What a stream has, and how often an upgraded connection is used, at which pace."""
 PATHS = {"slow": "/slow", "stream": "/stream"}
 FIELDS = {"upgraded": "Connection: Upgrade\r\nUpgrade: echo\r\n", "kept": "", "posting": "Content-Length: 0\r\n"}
@@ -52,6 +54,7 @@ class Users:
                 self.failures.append(f"{kind} at {at:.1f} s: {type(error).__name__} {error}")
                 await asyncio.sleep(EVERY)
             self.requests[kind] += 1
+            await asyncio.sleep(PAUSE)
             if peer and not stays:
                 peer[1].close()
                 peer = None
@@ -77,10 +80,11 @@ class Users:
         return "close" not in (more + fields.get("connection", ""))
 
     async def _lines(self, reader: asyncio.StreamReader) -> str:
-        lines = []
+        text = b""
         while size := int(await reader.readline(), 16):
-            lines.append((await reader.readexactly(size + 2)).decode().strip())
+            text += (await reader.readexactly(size + 2))[:size]
         await reader.readline()
+        lines = text.decode().split()
         if len(lines) != LINES or len({*lines}) != 1:
             raise ValueError(f"a stream of {lines}")
         return lines[0]
