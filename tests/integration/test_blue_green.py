@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from lab_host import IMAGE, THERE, Failed, LabHost
 
+from ansible_collections.breakwater.docker.plugins.filter.blue_green import blue_green
+
 PORT = 8090
 SWITCHES = 10
 REQUESTS = {"trixie": 20_000}
@@ -46,6 +48,7 @@ class Shop:
         environments = [
             {
                 "name": name,
+                "network": {"ipam_config": [{"subnet": f"10.82.{NAMES.index(name)}.0/24"}]},
                 "containers": [{"name": each, "command": f"python3 /app.py {name}"} for each in APPS[name]],
                 "image": IMAGE,
                 "options": {"volumes": [f"{THERE}/app.py:/app.py:ro"], "stop_signal": "KILL"},
@@ -59,6 +62,11 @@ class Shop:
             "port": PORT,
             "keeper": False,
         }
+
+    def apply(self) -> None:
+        """What the keeper would do when a container has moved: the policy knows its new address."""
+        topology = blue_green("shop", self.declared()["environments"], port=PORT)["topology"]
+        self.host.module("topology", **{key: value for key, value in topology.items() if key != "containers"})
 
     def switch(self, target: str, **args: Any) -> dict[str, Any]:
         return self.host.module("blue_green", **{**PAIR, **QUICK, "target": target, **args})
@@ -166,6 +174,7 @@ def test_users_notice_nothing(shop: Shop) -> None:
     assert total >= wanted
     assert min(met["requests"].values()) > 20, "each kind of user was there"
     what_lasts(shop)
+    what_moves(shop)
     what_is_cut(shop)
 
 
@@ -246,6 +255,22 @@ def what_lasts(shop: Shop) -> None:
     done = shop.switch("blue")
     assert (done["last"]["outcome"], done["last"]["reason"]) == ("rolled back", "by hand")
     assert shop.who() == {"blue"}
+
+
+def what_moves(shop: Shop) -> None:
+    """A container that comes back at another address is found there."""
+    at = shop.host.inspect("green-1")["NetworkSettings"]["Networks"]["shop-green"]["IPAddress"]
+    shop.host.docker("network", "disconnect", "shop-green", "green-1")
+    shop.host.start("squatter", "--network", "shop-green", "--ip", at)
+    shop.host.docker("network", "connect", "shop-green", "green-1")
+    assert shop.host.inspect("green-1")["NetworkSettings"]["Networks"]["shop-green"]["IPAddress"] != at
+    shop.apply()
+    shop.healthy()
+    before = shop.ask("green-1", "/counted")["counted"]
+    shop.switch("green")
+    assert shop.who() == {"green"}
+    assert shop.ask("green-1", "/counted")["counted"] > before
+    shop.switch("blue")
 
 
 def what_is_cut(shop: Shop) -> None:
