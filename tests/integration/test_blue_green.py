@@ -48,10 +48,8 @@ class Shop:
         environments = [
             {
                 "name": name,
-                "network": {"ipam_config": [{"subnet": f"10.82.{NAMES.index(name)}.0/24"}]},
                 "containers": [{"name": each, "command": f"python3 /app.py {name}"} for each in APPS[name]],
-                "image": IMAGE,
-                "options": {"volumes": [f"{THERE}/app.py:/app.py:ro"], "stop_signal": "KILL"},
+                "start": {"image": IMAGE, "volumes": [f"{THERE}/app.py:/app.py:ro"], "stop_signal": "KILL"},
             }
             for name in NAMES
         ]
@@ -59,13 +57,15 @@ class Shop:
             "name": "shop",
             "environments": environments,
             "balancer": {"image": IMAGE},
+            "networks": {name: {"ipam_config": [{"subnet": f"10.82.{n}.0/24"}]} for n, name in enumerate(NAMES)},
             "port": PORT,
             "keeper": False,
         }
 
     def apply(self) -> None:
         """What the keeper would do when a container has moved: the policy knows its new address."""
-        topology = blue_green("shop", self.declared()["environments"], port=PORT)["topology"]
+        variables = {key: value for key, value in self.declared().items() if key != "keeper"}
+        topology = blue_green(variables)["topology"]
         self.host.module("topology", **{key: value for key, value in topology.items() if key != "containers"})
 
     def switch(self, target: str, **args: Any) -> dict[str, Any]:

@@ -12,8 +12,13 @@ from ansible_collections.breakwater.docker.plugins.module_utils._model.spec impo
 from ansible_collections.breakwater.docker.plugins.module_utils._model.topology import SPEC as TOPOLOGY_SPEC
 from ansible_collections.breakwater.docker.plugins.module_utils._model.topology import Topology
 
-BLUE: dict[str, Any] = {"name": "blue", "image": "example.com/shop:1", "containers": ["b1", "b2"]}
-GREEN: dict[str, Any] = {"name": "green", "network": "green-env", "containers": ["g1", {"name": "g2"}], "port": 9000}
+BLUE: dict[str, Any] = {"name": "blue", "containers": ["b1", "b2"], "start": {"image": "example.com/shop:1"}}
+GREEN: dict[str, Any] = {"name": "green", "containers": ["g1", {"name": "g2"}], "port": 9000}
+
+
+def shop(**variables: Any) -> dict[str, Any]:
+    """What a pair comes to, with these variables of the role."""
+    return blue_green({"name": "shop", "environments": [BLUE, GREEN], **variables}, "breakwater_blue_green_")
 
 
 def test_the_filter_is_found_by_its_name() -> None:
@@ -21,23 +26,24 @@ def test_the_filter_is_found_by_its_name() -> None:
 
 
 def test_a_pair() -> None:
-    found = blue_green("shop", [BLUE, GREEN], {"name": "lb", "image": "haproxy:3.2"}, {"name": "front"}, 443)
+    networks = {"front": {"name": "infrastructure"}, "green": {"name": "green-env"}}
+    found = shop(balancer={"name": "lb", "image": "haproxy:3.2"}, networks=networks, port=443)
     balancer = found["balancer"]
     assert found["topology"] == {
         "name": "shop",
         "prune": True,
         "networks": [
-            {"name": "front"},
+            {"name": "infrastructure"},
             {"name": "shop-blue", "internal": True},
             {"name": "green-env", "internal": True},
         ],
         "containers": [
-            {"name": "b1", "image": "example.com/shop:1", "restart_policy": "unless-stopped"},
-            {"name": "b2", "image": "example.com/shop:1", "restart_policy": "unless-stopped"},
+            {"name": "b1", "image": "example.com/shop:1"},
+            {"name": "b2", "image": "example.com/shop:1"},
             balancer,
         ],
         "connections": [
-            {"container": "lb", "networks": [{"name": "front"}, {"name": "shop-blue"}, {"name": "green-env"}]},
+            {"container": "lb", "networks": [{"name": "infrastructure"}, {"name": "shop-blue"}, {"name": "green-env"}]},
             {"container": "b1", "networks": [{"name": "shop-blue"}]},
             {"container": "b2", "networks": [{"name": "shop-blue"}]},
             {"container": "g1", "networks": [{"name": "green-env"}]},
@@ -59,7 +65,7 @@ def test_a_pair() -> None:
 
 
 def test_what_it_says_is_what_the_modules_take() -> None:
-    found = blue_green("shop", [BLUE, GREEN])
+    found = shop()
     topology = {key: value for key, value in found["topology"].items() if key != "containers"}
     assert Topology.read(read(TOPOLOGY_SPEC, topology))
     declared = BlueGreen.read(read(SPEC, {"name": "shop", "environments": found["environments"]}))
@@ -67,51 +73,48 @@ def test_what_it_says_is_what_the_modules_take() -> None:
 
 
 def test_a_container_has_its_own_options_before_those_of_all() -> None:
-    blue = {**BLUE, "options": {"env": {"A": "1"}, "memory": "1g"}, "containers": [{"name": "b1", "memory": "2g"}]}
-    first = blue_green("shop", [blue, GREEN])["topology"]["containers"][0]
+    blue = {
+        "name": "blue",
+        "start": {"image": "example.com/shop:1", "env": {"A": "1"}, "memory": "1g"},
+        "containers": [{"name": "b1", "memory": "2g"}],
+    }
+    first = shop(environments=[blue, GREEN])["topology"]["containers"][0]
     assert (first["memory"], first["env"], first["image"]) == ("2g", {"A": "1"}, "example.com/shop:1")
 
 
-def test_options_of_a_network_are_its_own_to_say() -> None:
-    network = {"ipam_config": [{"subnet": "10.9.0.0/24"}], "internal": False}
-    networks = blue_green("shop", [{**BLUE, "network": network}, GREEN])["topology"]["networks"]
-    assert networks[1] == {"name": "shop-blue", **network}
+def green(**options: Any) -> dict[str, Any]:
+    """The variables of a pair whose second environment has ``options``."""
+    return {"environments": [BLUE, {**GREEN, **options}]}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("variables", "message"),
     [
-        ({"name": "a shop"}, "breakwater_blue_green_name: 'a shop' is not a balancer's name"),
-        ({"environments": [BLUE]}, "environments: expected a list of two environments, found"),
-        ({"environments": {"blue": BLUE, "green": GREEN}}, "environments: expected a list of two environments"),
+        ({"name": "a shop"}, "name: 'a shop' is not a balancer's name"),
+        ({"environments": [BLUE]}, "environments: expected two of them, found 1"),
+        ({"environments": {"blue": BLUE, "green": GREEN}}, "environments: expected a list, found"),
         ({"environments": [BLUE, "green"]}, "environments[1]: expected a dictionary, found 'green'"),
-        (
-            {"environments": [BLUE, {**GREEN, "imagge": "x"}]},
-            "environments[1].imagge: no such key; did you mean",
-        ),
-        ({"environments": [BLUE, {**GREEN, "name": "blue"}]}, "environments[1].name: environment 'blue' is declared"),
-        (
-            {"environments": [BLUE, {**GREEN, "name": "live"}]},
-            "environments[1].name: 'live' is not an",
-        ),
-        ({"environments": [BLUE, {**GREEN, "network": "shop-blue"}]}, "[1].network: network 'shop-blue' is declared"),
-        ({"environments": [BLUE, {**GREEN, "network": 7}]}, "[1].network: expected a network's name or a dictionary"),
-        ({"environments": [BLUE, {**GREEN, "containers": []}]}, "environments[1].containers: expected a list of at"),
-        ({"environments": [BLUE, {**GREEN, "containers": "g1"}]}, "environments[1].containers: expected a list of at"),
-        (
-            {"environments": [BLUE, {**GREEN, "containers": ["g1", "b2"]}]},
-            "[1].containers[1]: container 'b2' is",
-        ),
-        ({"environments": [BLUE, {**GREEN, "containers": ["g1", "a b"]}]}, "[1].containers[1]: expected the name of a"),
-        ({"environments": [BLUE, {**GREEN, "port": "http"}]}, "environments[1].port: expected a port from 1 to 65535"),
-        ({"port": 70000}, "breakwater_blue_green_port: expected a port from 1 to 65535, found 70000"),
-        ({"app_port": None}, "breakwater_blue_green_app_port: expected a port from 1 to 65535, found None"),
-        ({"balancer": {"name": "b1"}}, "breakwater_blue_green_balancer.name: container 'b1' is in environment 'blue'"),
-        ({"balancer": {"command": "x"}}, "breakwater_blue_green_balancer.command: is the role's to say"),
-        ({"network": {"name": "green-env"}}, "breakwater_blue_green_network.name: network 'green-env' is that of"),
+        (green(contaners=["x"]), "environments[1].contaners: no such option; did you mean 'containers'"),
+        (green(name="blue"), "environments[1].name: 'blue' is taken"),
+        (green(name="front"), "environments[1].name: 'front' is taken"),
+        (green(name="live"), "environments[1].name: 'live' is not an environment's name"),
+        (green(containers=[]), "environments[1].containers: lists none"),
+        (green(containers=["g1", "b2"]), "environments[1].containers[1]: container 'b2' is declared already, as"),
+        (green(containers=["g1", 7]), "environments[1].containers[1]: expected a container's name, or its options"),
+        (green(start={"env": {}}), "environments[1].containers[0]: 'g1' has options and no image to start it from"),
+        (green(port="http"), "environments[1].port: expected a whole number, found 'http'"),
+        (green(port=0), "environments[1].port: expected a port from 1 to 65535, found 0"),
+        ({"port": 70000}, "port: expected a port from 1 to 65535, found 70000"),
+        ({"app_port": 70000}, "app_port: expected a port from 1 to 65535, found 70000"),
+        ({"balancer": {"name": "b1"}}, "balancer.name: 'b1' is in environment 'blue' as well"),
+        ({"balancer": {"command": "x"}}, "balancer.command: is not yours to say"),
+        ({"networks": {"gren": {}}}, "networks.gren: there is no such network; did you mean 'green'?"),
+        ({"networks": {"green": "g"}}, "networks.green: expected options of a network, found 'g'"),
+        ({"networks": {"green": {"name": "shop-blue"}}}, "networks.green.name: 'shop-blue' is that of blue"),
+        ({"colour": "red"}, "colour: no such option"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_variable(arguments: dict[str, Any], message: str) -> None:
+def test_what_is_wrong_is_named_by_its_variable(variables: dict[str, Any], message: str) -> None:
     with pytest.raises(AnsibleFilterError) as refused:
-        blue_green(**{"name": "shop", "environments": [BLUE, GREEN], **arguments})
-    assert message in str(refused.value)
+        shop(**variables)
+    assert str(refused.value).startswith(f"breakwater_blue_green_{message}")
