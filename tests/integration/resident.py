@@ -39,10 +39,19 @@ class Resident(LabHost):
         printed: str = done["stdout"]
         return printed
 
-    def module(self, module: str, check: bool = False, kill_after: int | None = None, **args: Any) -> dict[str, Any]:
+    def module(
+        self,
+        module: str,
+        check: bool = False,
+        kill_after: int | None = None,
+        kill_at: tuple[str, str, str, int] | None = None,
+        **args: Any,
+    ) -> dict[str, Any]:
         """The result of a module; Failed where it failed, an empty one where it was killed."""
-        done = self._tell({"module": module, "args": args, "check": check, "kill_after": kill_after})
-        if kill_after is not None and done["code"] == -9:
+        done = self._tell(
+            {"module": module, "args": args, "check": check, "kill_after": kill_after, "kill_at": kill_at}
+        )
+        if (kill_after is not None or kill_at) and done["code"] == -9:
             return {}
         try:
             result: dict[str, Any] = json.loads(done["stdout"])

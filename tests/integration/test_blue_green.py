@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lab_host import IMAGE, THERE, Failed, LabHost
+from lab_host import IMAGE, THERE, Failed
+from resident import Resident
 
 from ansible_collections.breakwater.docker.plugins.filter.blue_green import blue_green
 
 PORT = 8090
 SWITCHES = 10
-REQUESTS = {"trixie": 20_000}
-"""The least that the users of a host ask for; elsewhere a quarter of it."""
+REQUESTS, PAUSE = {"trixie": 20_000}, {"trixie": 0.02}
+"""The least that the users of a host ask for, and the seconds between two requests of one; the others are calmer."""
 CROWD = ("new=4", "kept=4", "slow=4", "stream=3", "upgraded=3")
 NAMES = ("blue", "green")
 APPS = {name: [f"{name}-{number}" for number in (1, 2)] for name in NAMES}
@@ -34,7 +35,7 @@ QUICK = {"canary": [], "canary_seconds": 1, "gate_passes": 3, "gate_timeout": 20
 class Shop:
     """A pair on a host, with users from outside."""
 
-    def __init__(self, host: LabHost) -> None:
+    def __init__(self, host: Resident) -> None:
         self.host = host
 
     def build(self) -> None:
@@ -94,10 +95,21 @@ class Shop:
     def users(self, *crowd: str) -> Iterator[dict[str, Any]]:
         """People from outside, meanwhile; afterwards what they met is in the dictionary."""
         outside = f"{self.host.container.rpartition('-')[0]}-outside"
-        address = json.loads(self.host.run("ip", "-json", "-4", "address", "show", "eth0"))[0]["addr_info"][0]["local"]
         code = Path(__file__).with_name("load").joinpath("client.py").read_text()
         process = subprocess.Popen(
-            ["docker", "exec", "-i", outside, "python3", "-c", code, address, str(PORT), *crowd],
+            [
+                "docker",
+                "exec",
+                "-i",
+                outside,
+                "python3",
+                "-c",
+                code,
+                self.host.address,
+                str(PORT),
+                str(PAUSE.get(self.host.name, 0.08)),
+                *crowd,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -136,8 +148,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(host: LabHost) -> Shop:
-    found = Shop(host)
+def shop(lab: Resident) -> Shop:
+    found = Shop(lab)
     found.build()
     return found
 
@@ -226,7 +238,7 @@ def broken_releases(shop: Shop) -> None:
     after = shop.counted()
     had = {name: after[name] - before[name] for name in NAMES}
     print(
-        f"\n{shop.host.name}: the broken release has had {had['green']} of {sum(had.values())} requests: {failed.value}"
+        f"\n{shop.host.name}: the broken release has had {had['green']} of {sum(had.values())} requests; {failed.value}"
     )
     assert 0 < had["green"] <= 0.1 * sum(had.values()) + 2
     assert failed.value.result["live"] == "blue"

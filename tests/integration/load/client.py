@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Users of an address, without pause, until standard input ends; nobody tries anything twice.
 
-Arguments: address, port, and who they are, as in ``new=3 kept=3 posting=1 slow=4 stream=3 upgraded=3``. The one line
+Arguments: address, port, seconds between an answer and the next request, and who they are, as in ``new=3 kept=3 posting=1 slow=4 stream=3 upgraded=3``. The one line
 that it prints tells what they met, as JSON.
 """
 
@@ -16,8 +16,6 @@ from collections import Counter
 
 LIMIT, PATIENCE = 280.0, 15.0
 """Seconds after which all end anyway, and for which a user waits for an answer."""
-PAUSE = 0.02
-"""Seconds between an answer and the next request: who shares the machine shall have some of it."""
 LINES, ECHOES, EVERY = 15, 15, 0.1
 """What a stream has, and how often an upgraded connection is used, at which pace."""
 PATHS = {"slow": "/slow", "stream": "/stream"}
@@ -27,8 +25,9 @@ FIELDS = {"upgraded": "Connection: Upgrade\r\nUpgrade: echo\r\n", "kept": "", "p
 class Users:
     """All users of an address, and what they met: requests by kind, answers by environment, failures."""
 
-    def __init__(self, address: str, port: int) -> None:
+    def __init__(self, address: str, port: int, pause: float) -> None:
         self.where = (address, port)
+        self.pause = pause
         self.requests: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.failures: list[str] = []
@@ -54,7 +53,7 @@ class Users:
                 self.failures.append(f"{kind} at {at:.1f} s: {type(error).__name__} {error}")
                 await asyncio.sleep(EVERY)
             self.requests[kind] += 1
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self.pause)
             if peer and not stays:
                 peer[1].close()
                 peer = None
@@ -98,8 +97,8 @@ class Users:
 
 
 async def main() -> None:
-    address, port, *crowd = sys.argv[1:]
-    users = Users(address, int(port))
+    address, port, pause, *crowd = sys.argv[1:]
+    users = Users(address, int(port), float(pause))
     await users.all({kind: int(number) for kind, _is, number in (each.partition("=") for each in crowd)})
     told = {"requests": users.requests, "answers": users.answers, "failures": users.failures}
     print(json.dumps({**told, "seconds": time.monotonic() - users.began}))
