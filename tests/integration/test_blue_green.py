@@ -96,23 +96,9 @@ class Shop:
         """People from outside, meanwhile; afterwards what they met is in the dictionary."""
         outside = f"{self.host.container.rpartition('-')[0]}-outside"
         code = Path(__file__).with_name("load").joinpath("client.py").read_text()
-        process = subprocess.Popen(
-            [
-                "docker",
-                "exec",
-                "-i",
-                outside,
-                "python3",
-                "-c",
-                code,
-                self.host.address,
-                str(PORT),
-                str(PAUSE.get(self.host.name, 0.08)),
-                *crowd,
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        argv = [*("docker", "exec", "-i", outside, "python3", "-c", code), self.host.address, str(PORT)]
+        argv += [str(PAUSE.get(self.host.name, 0.08)), *crowd]
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         met: dict[str, Any] = {}
         try:
             yield met

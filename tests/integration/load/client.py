@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Users of an address, without pause, until standard input ends; nobody tries anything twice.
 
-Arguments: address, port, seconds between an answer and the next request, and who they are, as in ``new=3 kept=3 posting=1 slow=4 stream=3 upgraded=3``. The one line
-that it prints tells what they met, as JSON.
+Arguments: address, port, seconds between an answer and the next request, and who they are, as in
+``new=3 kept=3 posting=1 slow=4 stream=3 upgraded=3``. The one line that it prints tells what they met, as JSON.
 """
 
 from __future__ import annotations
