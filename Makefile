@@ -36,6 +36,8 @@ lab: ## bring up the demo fleet: three Docker hosts; the last line is the path o
 demo: .venv/run/.ready $(CHECKOUT) lab ## declare networks on the demo fleet, prove them with packets; the last line is the report's path
 	$(call title,site.yml: what is declared becomes true)
 	@$(DEMO) playbooks/site.yml
+	$(call title,switch_blue_green.yml: its users go over to green)
+	@$(DEMO) playbooks/switch_blue_green.yml -e target=green
 	$(call title,verify.yml: the proof)
 	@$(DEMO) playbooks/verify.yml -e breakwater_verify_report=$(REPORT)
 	@echo "$$WHERE_NEXT"
@@ -46,13 +48,16 @@ screenshots: setup ## docs/report-*.png of the demo fleet's report, by Debian's 
 	@python docs/screenshots.py $(REPORT)/index.html
 
 REPORT := $(CURDIR)/.lab/demo/report
-DEMO := ansible-playbook -i .lab/demo/inventory.yml -i inventories/demo
+# The pair's own port 80 is the shop's here.
+DEMO := ansible-playbook -i .lab/demo/inventory.yml -i inventories/demo -i inventories/patterns/blue-green.yml \
+	-e breakwater_blue_green_port=8090
 define WHERE_NEXT
 
 Where to look next:
   what was declared        inventories/demo/group_vars/docker_hosts/
   run it again             make demo: nothing changes
   a shell of your own      eval "$$(make -s env)"
+  switch them back         $(DEMO) playbooks/switch_blue_green.yml -e target=blue
   what a change would do   $(DEMO) playbooks/site.yml --check --diff
   step on to a host        python3 molecule/lab/lab.py exec --fleet demo trixie -- bash
   read a module's pages    ansible-doc breakwater.docker.topology
