@@ -71,7 +71,8 @@ GATES := sanity lint types roles unit docs ansible-units
 gates: setup ## run every gate that needs no lab
 	@$(MAKE) --jobs=2 --output-sync=target $(GATES)
 
-test: gates integration scenarios test-vm ## run the gates, then everything on lab hosts; CI runs this
+test: gates integration ## run the gates, then everything on lab hosts; CI runs this
+	@$(MAKE) --jobs=2 --output-sync=line scenarios test-vm
 	$(call title,lab: fleet test down)
 	@$(LAB) down --fleet test
 
@@ -129,10 +130,10 @@ fleet: ## the lab hosts that the tests below run on
 integration: setup fleet ## lab tests, judged on the engines themselves
 	$(call title,integration: pytest tests/integration)
 	@$(MAKE) --jobs=$(words $(SUITES)) --output-sync=target $(SUITES:%=integration-%)
-	@pytest tests/integration/test_site.py
+	@pytest -s tests/integration/test_fleet_*.py
 
 integration-%: # one host: they are tested side by side
-	@BREAKWATER_HOST=$* pytest tests/integration --ignore=tests/integration/test_site.py --ignore-glob='*/test_machine_*'
+	@BREAKWATER_HOST=$* pytest -rP tests/integration --ignore-glob='*/test_fleet_*' --ignore-glob='*/test_machine_*'
 
 scenarios: setup fleet ## molecule scenarios
 	$(call title,scenarios: molecule test)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "molecule" / "lab" / "lab.py"
 THERE = "/opt/breakwater-test"
 IMAGE = "breakwater/workload:latest"
+ENGINES = ("bookworm", "trixie", "forky")
 
 # A config-only network goes after those that took their configuration from it: hence the second round.
 _WIPE = """
@@ -56,6 +57,11 @@ class LabHost:
     name: str
     container: str
     version: tuple[int, int]
+
+    @property
+    def turn(self) -> int:
+        """0, 1 or 2: which third it takes of a table that the three engines share."""
+        return ENGINES.index(self.name) if self.name in ENGINES else 0
 
     def command(self, *argv: str) -> list[str]:
         """The command that runs ``argv`` on the host, as root."""
