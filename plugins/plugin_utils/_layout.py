@@ -38,7 +38,7 @@ class Box:
 class Net:
     """Lines from ``sources`` to the pins of ``targets``; without these it is a hub, a band that its members hang on.
 
-    ``ranks`` is whether its targets are below its sources, as far as that can be.
+    ``ranks`` is whether its targets are below its sources, as far as that can be; ``breadth`` is the least of a band.
     """
 
     key: str
@@ -46,6 +46,7 @@ class Net:
     targets: tuple[str, ...] = ()
     track: float = 11
     ranks: bool = True
+    breadth: float = 0
 
 
 @dataclass(frozen=True)
@@ -298,7 +299,7 @@ class _Layout:
             xs = [x for x, _above in self._terminals(net, channel, exits)]
             if channel == self._bands.get(net.key):
                 middle = (min(xs) + max(xs)) / 2
-                xs += [middle - 70, middle + 70]
+                xs += [middle - net.breadth / 2, middle + net.breadth / 2]
             if xs:
                 spans.append((min(xs), max(xs), net))
         spans.sort(key=lambda each: (bool(each[2].targets), each[0] - each[1], each[0], each[2].key))
@@ -306,7 +307,7 @@ class _Layout:
         placed: dict[str, int] = {}
         for low, high, net in spans:
             for n, (height, taken) in enumerate(rows):
-                if height == net.track and all(high + 8 < start or end < low - 8 for start, end in taken):
+                if height == net.track and all(high + 24 < start or end < low - 24 for start, end in taken):
                     taken.append((low, high))
                     placed[net.key] = n
                     break
@@ -356,7 +357,8 @@ class _Layout:
                     ways.append((Point(x, level), arrows[net.key, target]))
                 if channel == self._bands.get(net.key):
                     middle = (min(xs) + max(xs)) / 2
-                    low, high = min(*xs, middle - 70), max(*xs, middle + 70)
+                    half = net.breadth / 2
+                    low, high = min(*xs, middle - half), max(*xs, middle + half)
                     bands[net.key] = (Point(low, level), Point(high, level))
                 elif len(xs) > 1:
                     ways.append((Point(min(xs), level), Point(max(xs), level)))

@@ -113,7 +113,7 @@ class _Picture:
                 self._shapes[members[0]].badges.append(Flow(members[0], members[0], each.ports))
                 continue
             self._hubs[each.key] = each
-            self._nets[each.key] = (Net(each.key, members, track=30), None)
+            self._nets[each.key] = (Net(each.key, members, track=30, breadth=len(_band(each)) * _SMALL + 16), None)
         self._add_flows()
         boxes = [self._box(each) for each in self._shapes.values()]
         self._drawing: Drawing = draw(boxes, [net for net, _flow in self._nets.values()])
@@ -200,7 +200,7 @@ class _Picture:
         columns: list[list[tuple[int, int]]] = []
         found = {}
         for name in self._lanes:
-            low, high = self._span(name)
+            low, high = self._rows(name)
             for n, taken in enumerate(columns):
                 if all(high < start or end < low for start, end in taken):
                     taken.append((low, high))
@@ -211,7 +211,7 @@ class _Picture:
                 columns.append([(low, high)])
         return found
 
-    def _span(self, name: str) -> tuple[int, int]:
+    def _rows(self, name: str) -> tuple[int, int]:
         rows = [self._drawing.boxes[each.key].row for each in self._part.groups if name in each.networks]
         return min(rows), max(rows)
 
@@ -245,10 +245,9 @@ class _Picture:
         yield "</g>"
 
     def _span_of(self, key: str) -> tuple[float, float, float]:
-        """From where to where a band reaches, and at which level: so far that its text has room."""
+        """From where to where a band reaches, and at which level."""
         start, end = self._drawing.bands[key]
-        middle, half = (start.x + end.x) / 2, len(_band(self._hubs[key])) * _SMALL / 2
-        return min(start.x, middle - half) - 8, max(end.x, middle + half) + 8, start.y
+        return start.x - 8, end.x + 8, start.y
 
     def _kind(self, key: str) -> str:
         return "band" if self._hubs[key].network else "band joined"

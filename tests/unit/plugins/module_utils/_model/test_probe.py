@@ -145,3 +145,14 @@ def test_how_many(expectation: dict[str, Any], number: int, error: str) -> None:
 )
 def test_flow(given: dict[str, Any], flow: str) -> None:
     assert read(given).expectations[0].flow == flow
+
+
+def test_a_router_is_for_the_host_and_addresses_alone() -> None:
+    ping = {"from": "198.51.100.10", "to": "10.0.0.2", "protocol": "icmp"}
+    asked = read(ping, {**ping, "from": "host"}, via="192.0.2.1")
+    assert asked.via == "192.0.2.1" and not asked.names_containers
+    assert read(PING).names_containers and read({**ping, "network": "back", "to": "db"}).names_containers
+    with pytest.raises(DeclarationError, match=r"expectations\[1\].from: via goes with"):
+        read(ping, PING, via="192.0.2.1")
+    with pytest.raises(DeclarationError, match="via: "):
+        read(ping, via="router")
