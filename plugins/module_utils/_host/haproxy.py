@@ -17,7 +17,8 @@ from .._model.errors import HostError
 _SECONDS = 5.0
 """Within which HAProxy answers a command."""
 _PATIENCE = 3.0
-"""Seconds for which the master may be deaf while it reloads."""
+"""Seconds for which the master may be deaf, or without a worker, while it reloads."""
+_STATISTICS = "# pxname,"
 
 
 class Runtime:
@@ -35,7 +36,7 @@ class Runtime:
 
     def traffic(self) -> Traffic:
         """What it tells of itself; HostError where it does not answer."""
-        found = read_traffic(self._ask("@1 show stat"), self._ask("@1 show info"))
+        found = read_traffic(self._ask("@1 show stat", _STATISTICS), self._ask("@1 show info"))
         sessions = dict(found.sessions)
         for pid in self._former():
             # One that ends at this moment has no sessions, and no statistics.
@@ -81,18 +82,22 @@ class Runtime:
         _head, _mark, rest = self._ask("show proc").partition("# old workers\n")
         return [line.split()[0] for line in rest.partition("\n#")[0].splitlines() if line[:1].isdigit()]
 
-    def _ask(self, command: str) -> str:
+    def _ask(self, command: str, beginning: str = "") -> str:
+        """The answer, which has this beginning; HostError where there is none for a while."""
         until = time.monotonic() + _PATIENCE
         while True:
             try:
-                return self._once(command)
+                answer = self._once(command)
+                if answer.startswith(beginning):
+                    return answer
+                reason = " ".join(answer.split())[:80] or "an empty answer"
             except OSError as error:
-                if time.monotonic() > until:
-                    raise HostError(
-                        f"the balancer does not answer at {self._folder}/master.sock ({error.strerror or error});"
-                        " does its container run?"
-                    ) from error
-                time.sleep(0.1)
+                reason = error.strerror or str(error)
+            if time.monotonic() > until:
+                raise HostError(
+                    f"the balancer does not answer at {self._folder}/master.sock ({reason}); does its container run?"
+                )
+            time.sleep(0.1)
 
     def _once(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as stream:
@@ -121,7 +126,8 @@ class _UnixConnection(http.client.HTTPConnection):
 
 def read_traffic(statistics: str, info: str) -> Traffic:
     """What ``show stat`` and ``show info`` say of the environments."""
-    rows = list(csv.DictReader(statistics.removeprefix("# ").splitlines()))
+    told = statistics.removeprefix("# ").splitlines() if statistics.startswith(_STATISTICS) else []
+    rows = list(csv.DictReader(told))
     known = {row["svname"]: row for row in rows if row["pxname"] == "live" and row["svname"] != "BACKEND"}
     fronts = {row["pxname"]: row for row in rows if row["svname"] == "FRONTEND" and row["pxname"] in known}
     servers: dict[str, dict[str, str]] = {name: {} for name in known}

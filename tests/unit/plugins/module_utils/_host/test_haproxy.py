@@ -132,6 +132,18 @@ def test_the_sessions_of_former_workers_count(master: FakeMaster, folder: Path) 
     ]
 
 
+def test_a_master_without_a_worker_is_no_balancer(master: FakeMaster, folder: Path) -> None:
+    runtime = Runtime(folder / "shop" / "run")
+    complaint = "Can't find the target PID\nmatching the prefix '@1'.\n"
+    with (
+        patch.object(master, "answer", lambda _command: complaint),
+        pytest.raises(HostError, match="Can't find the target PID matching the prefix"),
+    ):
+        runtime.traffic()
+    assert read_traffic("", "").shares == read_traffic("Unknown\ncommand\n", "").shares == {}
+    assert runtime.traffic().shares == {"blue": 100, "green": 0}
+
+
 def test_whoever_gets_users_gets_them_before_the_other_loses_them(master: FakeMaster, folder: Path) -> None:
     Runtime(folder / "shop" / "run").weigh({"blue": 0, "green": 100})
     assert master.asked == ["@1 set weight live/green 100", "@1 set weight live/blue 0"]
