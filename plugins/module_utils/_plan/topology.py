@@ -4,46 +4,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from .._model.connection import Connection, Container, Endpoint, LiveEndpoint, Settings
-from .._model.errors import DeclarationError, NotThere, Refused
+from .._model.connection import Connection, Endpoint
+from .._model.errors import DeclarationError, NotThere
 from .._model.firewall import Firewall
 from .._model.network import Network
-from .._model.route import Key, LiveRoute
-from .._model.step import Connect, CreateNetwork, Pending, Plan, Remember, SetRoute, Step
-from .._model.sysctl import Parameter
+from .._model.step import Pending, Plan, Remember, Step
 from .._model.topology import Memory, Topology
 from .._model.world import Scope, World
-from . import connection, firewall, network, passage, policy, route, sysctl, words
-from .predict import Draft, after, with_container, without_container
+from . import connection, firewall, memory, network, passage, policy, prune, route, sysctl
+from .expected import assumed, expected
+from .predict import Draft, after
 
 
 def plan(topology: Topology, world: World) -> Plan:
     """The steps to ``topology``, each part planned on the world that the parts before it leave behind."""
     if topology.state == "absent":
-        return _removal(topology, _assumed(topology, world))
+        return _removal(topology, assumed(topology, world))
     topology = _chosen(topology, world)
     _check_owners(topology, world)
     _check_members(topology, world)
     draft = _networks(topology, world)
     draft += _closing(topology, after(world, draft.steps))
-    made = future = _assumed(topology, after(world, draft.steps))
+    made = future = assumed(topology, after(world, draft.steps))
     moves = Plan()
-    for part in (_connections, _prune, _sysctls, _routes, _policy):
+    for part in (_connections, prune.plan, _sysctls, _routes, _policy):
         found = part(topology, future)
         moves += found
         future = after(future, found.steps)
     tightened = _rules_ahead(topology, future, made) if moves.steps else Plan()
     draft += tightened + moves
     future = after(future, tightened.steps)
-    memory = _memory(topology, draft.steps, world, future)
+    noted = memory.made(topology, draft.steps, world, future)
     # A container that the play starts after this is taken as there: its passages stay until it is.
-    draft += passage.plan(topology.name, topology.routes, memory.routes, _expected(topology, future))
+    draft += passage.plan(topology.name, topology.routes, noted.routes, expected(topology, future))
     draft += _rules(topology, future)
-    return _noted(topology, memory, world) + draft
+    return memory.noted(topology, noted, world) + draft
 
 
 def filters(topology: Topology, world: World) -> Plan:
@@ -238,42 +237,6 @@ def _waiting(topology: Topology, what: str, planned: Callable[[], Plan]) -> Plan
         return Plan(warnings=(str(wrong),))
 
 
-def _assumed(topology: Topology, world: World) -> World:
-    """What check mode plans on: ``world``, and the containers of the play as they will be by then."""
-    return _expected(topology, world) if topology.assumed else world
-
-
-def _expected(topology: Topology, world: World) -> World:
-    """``world`` with the containers that the play starts later, as they will be then; for a removal, without them."""
-    declared = {each.container: each for each in topology.connections}
-    for name in topology.expected_containers:
-        container = world.container(name)
-        if topology.state == "absent":
-            world = without_container(world, container) if container else world
-        elif container is None:
-            wanted = declared.get(name, Connection(name))
-            endpoints = {
-                each.name: _endpoint(each, world) for each in wanted.networks if world.network(each.name) is not None
-            }
-            container = Container(f"expected:{name}", name, True, endpoints=endpoints)
-            world = with_container(world, container)
-        elif not container.running:
-            world = with_container(world, replace(container, running=True))
-    return world
-
-
-def _endpoint(declared: Endpoint, world: World) -> LiveEndpoint:
-    """The endpoint that ``docker_container`` makes of the declared one: of the rest it knows nothing."""
-    live = world.require_network(declared.name, declared.at("name"))
-    settings = Settings(
-        ipv4_address=declared.ipv4_address,
-        ipv6_address=declared.ipv6_address,
-        aliases=declared.aliases or (),
-        links=declared.links or (),
-    )
-    return LiveEndpoint(live.id, live.name, settings, settings.ipv4_address, settings.ipv6_address)
-
-
 def _check_owners(topology: Topology, world: World) -> None:
     for each in topology.networks:
         live = world.network(each.name)
@@ -311,209 +274,13 @@ def _check_members(topology: Topology, world: World) -> None:
                 )
 
 
-def _prune(topology: Topology, world: World) -> Plan:
-    memory = world.memories.get(topology.name, Memory())
-    if not topology.prune:
-        return Plan()
-    wanted = _declared(topology, world)
-    steps = _stale_routes(memory.routes - wanted.routes, world)
-    steps += _stale_sysctls(topology, memory.sysctls - wanted.sysctls, world)
-    now = after(world, steps)
-    gone = [each for each in world.networks.values() if _is_ours(topology, each.name, world)]
-    gone = [each for each in gone if each.name not in {declared.name for declared in topology.networks}]
-    ours = memory.connections | {
-        (container, name) for container, name in memory.declared_connections if _is_ours(topology, name, world)
-    }
-    for container_name, name in sorted(ours - wanted.connections):
-        container = now.container(container_name)
-        live = now.network(name)
-        found = container.endpoints.get(live.name if live else name) if container else None
-        if container and found:
-            steps.append(connection.detachment(container, found))
-    now = after(now, steps)
-    # A network that others take their configuration from must be there as long as they are.
-    for live in sorted(gone, key=lambda each: (each.definition.config_only, each.name)):
-        strangers = sorted(now.containers[each].name for each in now.endpoints_on(live))
-        users = sorted(
-            each.name for each in now.networks.values() if each.definition.config_from == live.name and each not in gone
-        )
-        if users:
-            raise Refused(
-                "prune",
-                f"network '{live.name}' is declared no more, and {', '.join(users)}, made by somebody else,"
-                " takes its configuration from it; remove that first",
-                before=words.network(live.definition),
-            )
-        if strangers:
-            raise Refused(
-                "prune",
-                f"network '{live.name}' is declared no more, and {', '.join(strangers)}"
-                " was attached to it by somebody else; detach it first",
-                before=words.network(live.definition),
-                cuts=strangers,
-            )
-        steps.extend(network.removal(live, now))
-    return Plan(tuple(steps))
-
-
-def _is_ours(topology: Topology, name: str, world: World) -> bool:
-    live = world.network(name)
-    made = world.memories.get(topology.name, Memory()).networks
-    return live is not None and (live.owner == topology.name or (bool(live.definition.config_from) and name in made))
-
-
-def _stale_routes(stale: Iterable[tuple[str, Key]], world: World) -> list[Step]:
-    steps = []
-    for name, key in sorted(stale):
-        container = world.container(name)
-        if container is None or not container.running:
-            continue
-        found = next((each for each in world.routes.get(container.id, ()) if each.key == key), None)
-        if found is not None:
-            steps.append(route.deletion(container, found))
-    return steps
-
-
-def _stale_sysctls(topology: Topology, stale: Iterable[tuple[str, Parameter]], world: World) -> list[Step]:
-    others = {one for name, each in world.memories.items() if name != topology.name for one in each.sysctls}
-    steps: list[Step] = []
-    for name, key in sorted({*stale} - others):
-        container = world.container(name) if name else None
-        if container is not None or not name:
-            steps.extend(sysctl.release(sysctl.Place.of(container, world), key, world).steps)
-    return steps
-
-
 def _removal(topology: Topology, world: World) -> Plan:
     """Everything that ``topology`` made goes, and its memory last."""
     emptied = Topology(topology.name, prune=True)
-    plans = passage.plan(topology.name, (), frozenset(), world) + _prune(emptied, world) + _policy(emptied, world)
+    plans = passage.plan(topology.name, (), frozenset(), world) + prune.plan(emptied, world) + _policy(emptied, world)
     # Last: what they close stays closed as long as there is somebody to reach.
     plans += _rules(emptied, world)
     if topology.name in world.memories:
         forget = Step(f"topology {topology.name}", "forget", Remember(topology.name, None), bookkeeping=True)
         plans += Plan((forget,))
     return plans
-
-
-def _declared(topology: Topology, world: World) -> Memory:
-    """What ``topology`` wants to be there, in the form in which it is remembered: by name."""
-
-    def named(container: str) -> str:
-        found = world.container(container)
-        return found.name if found else container
-
-    def network_named(reference: str) -> str:
-        live = world.network(reference)
-        return live.name if live else reference
-
-    return Memory(
-        topology.arguments,
-        frozenset(
-            (named(each.container), network_named(endpoint.name))
-            for each in topology.connections
-            for endpoint in each.networks
-            if each.state == "present"
-        )
-        | frozenset(
-            (named(member), network_named(each.name))
-            for each in topology.networks
-            for member in each.connected or ()
-            if each.state == "present"
-        ),
-        frozenset(
-            (named(each.container), r.key) for each in topology.routes for r in each.routes if r.state == "present"
-        ),
-        sysctls=frozenset(
-            (named(each.container) if each.container else "", Parameter(s.key.name, network_named(s.key.network)))
-            for each in topology.sysctls
-            for s in each.settings
-            if s.value is not None
-        ),
-    )
-
-
-def _memory(topology: Topology, steps: Iterable[Step], world: World, future: World) -> Memory:
-    """What the topology will have made: what it has and what it is about to, as long as it is there or declared."""
-    made = world.memories.get(topology.name, Memory())
-    declared = _declared(topology, future)
-    attached = {(s.action.container, s.action.network) for s in steps if isinstance(s.action, Connect)}
-    # What was there before, and only comes back, is not what the topology has made.
-    attached = {each for each in attached if not _is_attached(each, world)}
-    routed = {
-        (s.action.container, s.action.route.key)
-        for s in steps
-        if isinstance(s.action, SetRoute) and s.action.route not in _routes_of(s.action.container, world)
-    }
-    return Memory(
-        declared.declared,
-        frozenset(
-            each
-            for each in made.connections | (attached & declared.connections)
-            if each in declared.connections or _is_attached(each, world)
-        ),
-        frozenset(
-            each
-            for each in made.routes | (routed & declared.routes)
-            if each in declared.routes or _is_routed(each, world)
-        ),
-        frozenset(each for each in made.networks if world.network(each) is not None) | _cast(steps, world),
-        _filters(topology, made, future),
-        frozenset(each for each in made.sysctls if each in declared.sysctls or _is_kept(each, world))
-        | frozenset(each for each in declared.sysctls if _is_kept(each, future)),
-    )
-
-
-def _filters(topology: Topology, made: Memory, future: World) -> frozenset[str]:
-    """The packet filters that the topology will have: those declared, and those of before as long as they stand."""
-    chain = Firewall.of_topology(topology.name, ()).chain
-    found = {
-        "policy": topology.policy or ("policy" in made.filters and topology.name in future.policies),
-        "rules": topology.rules or ("rules" in made.filters and chain in future.rulesets),
-    }
-    return frozenset(name for name, stands in found.items() if stands)
-
-
-def _cast(steps: Iterable[Step], world: World) -> frozenset[str]:
-    """The networks with ``config_from`` that ``steps`` make where there was none."""
-    made = {
-        s.action.definition.name
-        for s in steps
-        if isinstance(s.action, CreateNetwork) and s.action.definition.config_from
-    }
-    return frozenset(each for each in made if world.network(each) is None and each not in world.journals)
-
-
-def _noted(topology: Topology, memory: Memory, world: World) -> Plan:
-    """The note of a memory, written before anything is done: nothing made is ever forgotten."""
-    if memory == world.memories.get(topology.name):
-        return Plan()
-    return Plan((Step(f"topology {topology.name}", "note", Remember(topology.name, memory), bookkeeping=True),))
-
-
-def _is_attached(pair: tuple[str, str], world: World) -> bool:
-    """Whether the container is on the network, or will be again by the journal of a recreate that was cut off."""
-    container = world.container(pair[0])
-    journal = world.journals.get(pair[1])
-    owed = journal.endpoints if journal else ()
-    return container is not None and (pair[1] in container.endpoints or container.id in owed)
-
-
-def _is_kept(pair: tuple[str, Parameter], world: World) -> bool:
-    """Whether we have set the kernel parameter, and know what it was before."""
-    name, key = pair
-    container = world.container(name) if name else None
-    return (container is not None or not name) and sysctl.holds(sysctl.Place.of(container, world), key)
-
-
-def _is_routed(pair: tuple[str, Key], world: World) -> bool:
-    return any(each.key == pair[1] for each in _routes_of(pair[0], world))
-
-
-def _routes_of(name: str, world: World) -> list[LiveRoute]:
-    """The routes that the container has, or will have again by the journal of a recreate that was cut off."""
-    container = world.container(name)
-    if container is None:
-        return []
-    owed = (each for journal in world.journals.values() for each in journal.routes.get(container.id, ()))
-    return [*world.routes.get(container.id, ()), *owed]
