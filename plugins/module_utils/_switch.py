@@ -26,12 +26,10 @@ def switch(args: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """A module's result: the balancer brought to what ``args`` declare."""
     declared = BlueGreen.read(args)
     stand = HostStand(declared.balancer.name)
-    if not declared.present:
-        return _remove(stand, check)
     if check:
-        return foresee(declared, stand)
+        return foresee(declared, stand) if declared.present else _remove(stand, check)
     with switching(declared.balancer.name):
-        return carry_out(declared, stand)
+        return carry_out(declared, stand) if declared.present else _remove(stand, check)
 
 
 def info(args: Mapping[str, Any], _check: bool) -> dict[str, Any]:

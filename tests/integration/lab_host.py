@@ -28,7 +28,7 @@ systemctl stop breakwater-keeper
 docker ps -aq | xargs -r docker rm -f
 for round in 1 2; do docker network ls -q -f type=custom -f scope=local | xargs -r docker network rm; done
 docker swarm leave --force
-rm -rf /etc/breakwater /var/lib/breakwater
+rm -rf /etc/breakwater /var/lib/breakwater /run/breakwater/blue-green-*
 nft list tables | grep breakwater- | xargs -rL1 nft delete
 for tool in iptables ip6tables; do
     $tool-save > /run/saved
