@@ -96,7 +96,8 @@ def test_what_befalls_containers(scene: Scene) -> None:
 
     def unknown() -> list[str]:
         crowd = scene.sh(where).split()
-        assert len(crowd) == CROWD
+        if len(crowd) < CROWD:
+            return ["who is between two lives"]  # by its restart policy
         allowed = scene.host.run("nft", "list", "set", "inet", "breakwater-shop", "pairs4")
         return [each for each in crowd if not re.search(rf"\b{re.escape(each)} \. 10\.81\.1\.11 ", allowed)]
 
