@@ -194,9 +194,13 @@ class Scene:
             time.sleep(0.1)
 
     def is_whole(self) -> None:
-        """Nothing that was declared is missing, as a run of the module sees it."""
-        found = self.host.module("topology", check=True, **TOPOLOGY)
-        assert not found["changed"] and not found["pending"], found["steps"] or found["pending"]
+        """Nothing that was declared is missing, as a run of the module sees it: at once, or once the engine is done."""
+
+        def is_so() -> bool:
+            found = self.host.module("topology", check=True, **TOPOLOGY)
+            return not found["changed"] and not found["pending"]
+
+        self.until("all that is declared holds", is_so, 10)
 
 
 def _cuts(heard: Heard) -> Iterator[tuple[float, Key]]:
