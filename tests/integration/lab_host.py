@@ -108,25 +108,23 @@ class LabHost:
     ) -> dict[str, Any]:
         """The result of a module; Failed where it failed, an empty one where it was killed."""
         order = {"module": module, "args": args, "check": check, "kill_after": kill_after, "kill_at": kill_at}
-        done = subprocess.run(
-            self.command("env", f"PYTHONPATH={THERE}", "python3", f"{THERE}/agent.py"),
-            input=json.dumps(order).encode(),
-            capture_output=True,
-            timeout=300,
-            check=False,
-        )
-        if (kill_after is not None or kill_at) and done.returncode in (137, -9):
+        code, stdout, stderr = self._carry_out(order)
+        if (kill_after is not None or kill_at) and code in (137, -9):
             return {}
         try:
-            result: dict[str, Any] = json.loads(done.stdout)
+            result: dict[str, Any] = json.loads(stdout)
         except ValueError:
-            raise AssertionError(
-                f"{self.name}: {module} gave no JSON: {done.stdout.decode()}{done.stderr.decode()}"
-            ) from None
+            raise AssertionError(f"{self.name}: {module} gave no JSON: {stdout}{stderr}") from None
         if result.get("failed"):
             assert "Traceback" not in json.dumps(result), result
             raise Failed(result)
         return result
+
+    def _carry_out(self, order: dict[str, Any]) -> tuple[int, str, str]:
+        """The exit status, output and errors of an order to the agent."""
+        argv = self.command("env", f"PYTHONPATH={THERE}", "python3", f"{THERE}/agent.py")
+        done = subprocess.run(argv, input=json.dumps(order).encode(), capture_output=True, timeout=300, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def play(self, role: str, *options: str, **variables: Any) -> int:
         """Run a role of the collection, its variables without their prefix; how many tasks have changed something."""

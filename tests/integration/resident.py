@@ -39,28 +39,9 @@ class Resident(LabHost):
         printed: str = done["stdout"]
         return printed
 
-    def module(
-        self,
-        module: str,
-        check: bool = False,
-        kill_after: int | None = None,
-        kill_at: tuple[str, str, str, int] | None = None,
-        **args: Any,
-    ) -> dict[str, Any]:
-        """The result of a module; Failed where it failed, an empty one where it was killed."""
-        done = self._tell(
-            {"module": module, "args": args, "check": check, "kill_after": kill_after, "kill_at": kill_at}
-        )
-        if (kill_after is not None or kill_at) and done["code"] == -9:
-            return {}
-        try:
-            result: dict[str, Any] = json.loads(done["stdout"])
-        except ValueError:
-            raise AssertionError(f"{self.name}: {module} gave no JSON: {done['stdout']}{done['stderr']}") from None
-        if result.get("failed"):
-            assert "Traceback" not in json.dumps(result), result
-            raise Failed(result)
-        return result
+    def _carry_out(self, order: dict[str, Any]) -> tuple[int, str, str]:
+        done = self._tell(order)
+        return done["code"], done["stdout"], done["stderr"]
 
     def swarm(self) -> None:
         """Make the host a swarm of its own, ready to be used.
