@@ -120,7 +120,7 @@ def _circles(arrows: Sequence[Flow]) -> list[Hub]:
             mutual.setdefault(ports, {}).setdefault(source, set()).add(target)
     circles = []
     for ports, known in sorted(mutual.items()):
-        left = sorted(known, key=lambda each, of=known: (-len(of[each]), each))  # type: ignore[misc]
+        left = [each for _rank, each in sorted((-len(others), each) for each, others in known.items())]
         while left:
             circle: list[str] = []
             for each in left:

@@ -165,8 +165,7 @@ class _Layout:
             rows = self._rows if sweep % 2 == 0 else self._rows[::-1]
             for row in rows:
                 if sweep < _SWEEPS - 4:
-                    wanted = {each: self._wanted(each) for each in row}
-                    row.sort(key=lambda each, at=wanted: (at[each], each))  # type: ignore[misc]
+                    row[:] = [each for _at, each in sorted((self._wanted(each), each) for each in row)]
                 self._settle(row)
         least = min((self._x[each] - self._width(each) / 2 for row in self._rows for each in row), default=0)
         for each in self._x:

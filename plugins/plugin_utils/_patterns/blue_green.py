@@ -16,7 +16,8 @@ from ansible_collections.breakwater.docker.plugins.module_utils._model.blue_gree
 )
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
 from ansible_collections.breakwater.docker.plugins.module_utils._model.name import check_name
-from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import near
+
+from .parts import add_options, container
 
 ENVIRONMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -98,7 +99,7 @@ def _environments(args: Mapping[str, Any]) -> list[_Environment]:
         if not each["containers"]:
             raise DeclarationError(f"{path}.containers", "lists none; an environment without containers serves nobody")
         containers = [
-            _container(one, each["start"], f"{path}.containers[{n}]") for n, one in enumerate(each["containers"])
+            container(one, each["start"], f"{path}.containers[{n}]") for n, one in enumerate(each["containers"])
         ]
         for n, one in enumerate(containers):
             where = f"{path}.containers[{n}]"
@@ -109,19 +110,6 @@ def _environments(args: Mapping[str, Any]) -> list[_Environment]:
         _check_port(port, "app_port" if each["port"] is None else f"{path}.port")
         found.append(_Environment(name, containers, port))
     return found
-
-
-def _container(given: Any, start: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """A container as docker_container is to start it; its name alone where somebody else does."""
-    own = given if isinstance(given, Mapping) else {"name": given}
-    if not isinstance(own.get("name"), str) or not own["name"]:
-        raise DeclarationError(path, f"expected a container's name, or its options with a name, found {given!r}")
-    options = {**start, **own}
-    if len(options) > 1 and not options.get("image"):
-        raise DeclarationError(
-            path, f"'{own['name']}' has options and no image to start it from; what runs already is named alone"
-        )
-    return options
 
 
 def _balancer(name: str, given: Mapping[str, Any], port: int) -> dict[str, Any]:
@@ -141,12 +129,7 @@ def _networks(name: str, environments: Sequence[_Environment], given: Mapping[st
     made: dict[str, dict[str, Any]] = {FRONT: {"name": f"{name}-{FRONT}"}}
     for each in environments:
         made[each.name] = {"name": f"{name}-{each.name}", "internal": True}
-    for key, options in given.items():
-        if key not in made:
-            raise DeclarationError(f"networks.{key}", f"there is no such network; {near(key, made)}")
-        if not isinstance(options, Mapping):
-            raise DeclarationError(f"networks.{key}", f"expected options of a network, found {options!r}")
-        made[key] = {**made[key], **options}
+    add_options(made, given)
     owners: dict[str, str] = {}
     for key, network in made.items():
         owner = owners.setdefault(network["name"], key)

@@ -12,6 +12,8 @@ from ansible_collections.breakwater.docker.plugins.module_utils._model.errors im
 from ansible_collections.breakwater.docker.plugins.module_utils._model.policy import HOST, WORLD, Ports, Selector
 from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import near, read, under
 
+from .parts import add_options, container
+
 MEMBERS_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "containers": {"type": "list", "elements": "raw", "default": []},
@@ -58,7 +60,9 @@ class Tier:
     def read(cls, given: Any, path: str) -> Tier:
         """The tier that ``given`` declares; DeclarationError names the field."""
         args = read(TIER_SPEC, given, path)
-        containers = [_container(each, args["start"], path, n) for n, each in enumerate(args["containers"])]
+        containers = [
+            container(each, args["start"], f"{path}.containers[{n}]") for n, each in enumerate(args["containers"])
+        ]
         if not containers and not args["labels"]:
             raise DeclarationError(path, f"tier '{args['name']}' has neither containers nor labels; name who is in it")
         if args["labels"]:
@@ -131,12 +135,12 @@ def check_once(tiers: Iterable[Tier]) -> None:
                 f"{tier.path}.name", f"tier '{tier.name}' is declared already, as {names[tier.name]}"
             )
         names[tier.name] = tier.path
-        for n, container in enumerate(tier.containers):
-            if container in homes:
+        for n, each in enumerate(tier.containers):
+            if each in homes:
                 raise DeclarationError(
-                    f"{tier.path}.containers[{n}]", f"container '{container}' is in tier '{homes[container]}' already"
+                    f"{tier.path}.containers[{n}]", f"container '{each}' is in tier '{homes[each]}' already"
                 )
-            homes[container] = tier.name
+            homes[each] = tier.name
 
 
 def topology_of(name: str, tiers: Sequence[Tier], networks: Mapping[str, Any], log: bool = False) -> dict[str, Any]:
@@ -155,12 +159,7 @@ def topology_of(name: str, tiers: Sequence[Tier], networks: Mapping[str, Any], l
                 by_name[key].path, f"the network of tier '{key}' and the one between two tiers would share a name"
             )
         made[key] = {"name": f"{name}-{key}", "internal": True}
-    for key, options in networks.items():
-        if key not in made:
-            raise DeclarationError(f"networks.{key}", f"there is no such network; {near(key, made)}")
-        if not isinstance(options, Mapping):
-            raise DeclarationError(f"networks.{key}", f"expected options of a network, found {options!r}")
-        made[key] = {**made[key], **options}
+    add_options(made, networks)
     return {
         "name": name,
         "networks": list(made.values()),
@@ -204,20 +203,6 @@ def ports_of(given: Any, path: str, required: bool = True) -> tuple[str, ...]:
             raise DeclarationError(where, f"{ports} is listed already, as {seen[ports]}")
         seen[ports] = where
     return tuple(str(each) for each in listed)
-
-
-def _container(given: Any, start: Mapping[str, Any], path: str, place: int) -> dict[str, Any]:
-    """A container as docker_container is to start it; its name alone where somebody else does."""
-    where = f"{path}.containers[{place}]"
-    own = given if isinstance(given, Mapping) else {"name": given}
-    if not isinstance(own.get("name"), str) or not own["name"]:
-        raise DeclarationError(where, f"expected a container's name, or its options with a name, found {given!r}")
-    options = {**own, **{key: value for key, value in start.items() if key not in own}}
-    if len(options) > 1 and not options.get("image"):
-        raise DeclarationError(
-            where, f"'{own['name']}' has options and no image to start it from; what runs already is named alone"
-        )
-    return options
 
 
 def _check_exposed_once(exposes: Iterable[Entry], path: str) -> None:
