@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import machine
 from access import KEY, SSH_OPTIONS, STATE, USER
 from node import OUTSIDE_ADDRESSES, Node
 
@@ -25,10 +26,18 @@ def write(nodes: list[Node]) -> Path:
     return _written(nodes[0].lan.fleet, _inventory(nodes))
 
 
-def write_machine(name: str, address: str, port: int) -> Path:
-    """Write the inventory of the virtual machine, the only host of its lab, and return its path."""
-    hosts = {name: {"ansible_host": address, "ansible_port": port}}
-    return _written(name, {"all": {"vars": _LOGIN, "children": {"docker_hosts": {"hosts": hosts}}}})
+def write_machines(machines: list[machine.Machine]) -> Path:
+    """Write the inventory of the virtual machines and return its path."""
+    hosts = {
+        one.name: {
+            "ansible_host": machine.ADDRESS,
+            "ansible_port": one.port,
+            "lab_address": one.addresses[0],
+            "lab_address6": one.addresses[1],
+        }
+        for one in machines
+    }
+    return _written(machine.NAME, {"all": {"vars": _LOGIN, "children": {"docker_hosts": {"hosts": hosts}}}})
 
 
 def _written(name: str, inventory: dict[str, Any]) -> Path:

@@ -25,6 +25,7 @@ from command import LabError, attempt, say
 
 _DEFAULT_INDEXES = {"demo": 0, "test": 1}
 _LOCK = Path(tempfile.gettempdir(), "breakwater-lab.lock")
+_MACHINES_LOCK = _LOCK.with_name("breakwater-lab-machines.lock")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -67,36 +68,40 @@ def down(asked: argparse.Namespace) -> None:
         inventory.remove(asked.fleet)
 
 
-def vm_up(_: argparse.Namespace) -> None:
-    """Bring up the virtual machine; the last line of standard output is the inventory's path."""
-    with _alone():
-        engine.ensure(machine.PACKAGES)
-        machine.up(access.ensure_key())
-        path = inventory.write_machine(machine.NAME, machine.ADDRESS, machine.port())
-    say(f"{machine.NAME} stands")
+def vm_up(asked: argparse.Namespace) -> None:
+    """Bring up virtual machines; the last line of standard output is the inventory's path."""
+    with _alone(_MACHINES_LOCK):
+        with _alone():
+            engine.ensure(machine.PACKAGES)
+            images.build([images.workload()])
+            workload = images.save_workload()
+        machine.up(asked.machines, access.ensure_key(), workload)
+        standing = machine.running()
+        path = inventory.write_machines(standing)
+    say(f"up: {', '.join(one.name for one in standing)}")
     print(path)
 
 
 def vm_reboot(asked: argparse.Namespace) -> None:
-    """Reboot the virtual machine, and wait until it answers."""
-    machine.reboot(hard=asked.hard)
+    """Reboot a virtual machine, and wait until it answers."""
+    machine.reboot(asked.machine, hard=asked.hard)
 
 
 def vm_exec(asked: argparse.Namespace) -> None:
-    """Become ssh: the command runs as root on the virtual machine."""
-    command = machine.command(*_argv(asked))
+    """Become ssh: the command runs as root on a virtual machine."""
+    command = asked.machine.command(*_argv(asked))
     os.execvp(command[0], command)
 
 
 def vm_down(_: argparse.Namespace) -> None:
-    """Destroy the virtual machine with its disk."""
-    with _alone():
+    """Destroy the virtual machines with their disks."""
+    with _alone(_MACHINES_LOCK):
         machine.down()
 
 
 def clean(_: argparse.Namespace) -> None:
-    """Destroy all fleets, the virtual machine, images and state, and the engine if the lab started it."""
-    with _alone():
+    """Destroy all fleets, the virtual machines, images and state, and the engine if the lab started it."""
+    with _alone(_MACHINES_LOCK), _alone():
         machine.down()
         if engine.version():
             names = {one.node.lan.fleet for one in fleet.standing()}
@@ -104,7 +109,8 @@ def clean(_: argparse.Namespace) -> None:
                 fleet.down(name)
             images.remove_all()
         engine.stop()
-    _LOCK.unlink(missing_ok=True)
+    for lock in (_MACHINES_LOCK, _LOCK):
+        lock.unlink(missing_ok=True)
     for folder in (access.STATE, Path(__file__).with_name("__pycache__")):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -118,8 +124,8 @@ def status(_: argparse.Namespace) -> None:
         state = "running" if one.running else "stopped"
         columns = (one.node.lan.fleet, one.node.name, one.node.suite, one.node.addresses[0], state)
         print("{:12} {:12} {:10} {:14} {}".format(*columns))
-    if machine.is_running():
-        print(f"{machine.NAME}: ssh at {machine.ADDRESS}:{machine.port()}")
+    for virtual in machine.running():
+        print(f"{virtual.name}: ssh at {machine.ADDRESS}:{virtual.port}, LAN {virtual.addresses[0]}")
 
 
 def _argv(asked: argparse.Namespace) -> list[str]:
@@ -159,10 +165,13 @@ def _lan(name: str, index: int | None) -> node.Lan:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the machine's one lock: what changes fleets or images happens one at a time."""
+def _alone(path: Path = _LOCK) -> Iterator[None]:
+    """Hold a lock: what changes fleets or images happens one at a time, and beside it what changes virtual machines.
+
+    Who takes both takes that of the machines first.
+    """
     access.STATE.mkdir(exist_ok=True)
-    with _LOCK.open("w") as lock:
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -175,8 +184,15 @@ def _fleet_name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(f"'{text}' is no name of small letters, digits, dashes")
     if text == machine.NAME:
-        raise argparse.ArgumentTypeError(f"'{text}' is the virtual machine's; vm-up and its like are for it")
+        raise argparse.ArgumentTypeError(f"'{text}' is the virtual machines'; vm-up and its like are for them")
     return text
+
+
+def _machine(text: str) -> machine.Machine:
+    known = {one.name: one for one in machine.MACHINES}
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"'{text}' is no virtual machine; write one of {', '.join(known)}")
+    return known[text]
 
 
 def _index(text: str) -> int:
@@ -200,6 +216,11 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("hosts", nargs="+", metavar="[HOST=]SUITE")
         if work in (reboot, execute):
             verb.add_argument("host", metavar="HOST")
+        if work is vm_up:
+            help_ = "how many shall stand: 1, or 2 that share a LAN"
+            verb.add_argument("--machines", type=int, choices=(1, 2), default=1, help=help_)
+        if work in (vm_reboot, vm_exec):
+            verb.add_argument("--machine", type=_machine, default=machine.MACHINES[0], metavar="NAME")
         if work in (reboot, vm_reboot):
             verb.add_argument("--hard", action="store_true", help="cut the power, no shutdown")
         if work in (execute, vm_exec):
