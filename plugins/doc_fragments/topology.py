@@ -15,7 +15,16 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.breakwater.docker.plugins.modules import connection, firewall, network, policy, route, sysctl
+from ansible_collections.breakwater.docker.plugins.modules import (
+    connection,
+    firewall,
+    hosts_file,
+    network,
+    policy,
+    route,
+    sysctl,
+    tunnel,
+)
 
 _LISTS: dict[str, tuple[str, list[str]]] = {
     "networks": (
@@ -43,6 +52,20 @@ _LISTS: dict[str, tuple[str, list[str]]] = {
     "routes": (
         route.DOCUMENTATION,
         ["The routes inside containers, each with the options of M(breakwater.docker.route)."],
+    ),
+    "tunnels": (
+        tunnel.DOCUMENTATION,
+        [
+            "The ways to the containers of other hosts, each with the options of M(breakwater.docker.tunnel).",
+            "One that the topology declares no more goes by O(prune=true).",
+        ],
+    ),
+    "hosts_files": (
+        hosts_file.DOCUMENTATION,
+        [
+            "Names in the C(/etc/hosts) of containers, each with the options of M(breakwater.docker.hosts_file).",
+            "All that is said of one container makes one block there, which bears the name of the topology.",
+        ],
     ),
 }
 _OWN_OPTION = re.compile(r"\bO\((?![^)]*#)")

@@ -13,6 +13,7 @@ TOPOLOGY: Kind[Topology] = Kind(
     SPEC,
     Topology.read,
     topology.plan,
+    topology.report,
     scope=topology.scope,
     settled=Topology.settled,
     foreseen=Topology.foreseen,

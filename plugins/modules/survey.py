@@ -47,6 +47,30 @@ options:
       - Where there are more, those that must pass come first, then those by icmp, then the ports that somebody names.
     type: int
     default: 20000
+  remote:
+    description:
+      - Containers of other hosts, to which tunnels of a topology lead. P(breakwater.docker.fleet_remote#filter) finds
+        them in what other hosts' surveys have returned.
+      - With them the result is RV(leaving) and RV(arriving), and no truth table of the host itself.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What it is called in the result.
+        type: str
+        required: true
+      address:
+        description: Its address there.
+        type: str
+        required: true
+  remote_ports:
+    description:
+      - The ports of TCP on which O(remote) are asked, and ask. With them goes icmp.
+      - Datagrams are not asked, for nobody at the other end tells whether they arrive.
+    type: list
+    elements: int
+    default: []
 notes:
   - The managed host needs iproute2, util-linux and iptables, and the task C(become).
 seealso:
@@ -153,6 +177,18 @@ survey:
           host: 0.0.0.0
           host_port: 443
           open_to: [world]
+    joined:
+      description: The ways to other hosts that topologies declare, from subnets of this one to those behind them.
+      type: list
+      elements: dict
+      sample:
+        - local: [10.80.1.0/24]
+          remote: [10.80.2.0/24, 10.80.3.0/24]
+    ports:
+      description: The ports of TCP that somebody on this host names, and one that nobody does.
+      type: list
+      elements: int
+      sample: [7, 443, 5432]
     cells:
       description: How many cells the truth table has, judged or not.
       type: int
@@ -194,6 +230,37 @@ outside:
       protocol: tcp
       port: 443
       expect: pass
+leaving:
+  description:
+    - For each container of the host, each of O(remote) and each port, whether the host lets it out. An empty C(expect)
+      is a cell that cannot be judged, for C(reason).
+    - It passes where the other host lets it in as well. P(breakwater.docker.fleet_across#filter) puts the two together.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - from: web
+      source: 10.80.1.10
+      to: forky/db
+      address: 10.80.3.20
+      protocol: tcp
+      port: 5432
+      expect: pass
+      reason: ""
+arriving:
+  description: The same for what comes from O(remote), and whether the host lets it in.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - from: forky/db
+      source: 10.80.3.20
+      to: web
+      address: 10.80.1.10
+      protocol: tcp
+      port: 5432
+      expect: drop
+      reason: ""
 field:
   description: The path of the option that is wrong.
   returned: on failure, where one option is to blame

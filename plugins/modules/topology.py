@@ -9,8 +9,8 @@ module: topology
 short_description: Declare the whole network of a Docker host
 description:
   - Brings the networks of a host, the connections of its containers, its and their kernel parameters, the routes
-    inside them, the rules for what it forwards and the policy of who may talk to whom to what is declared, in one task
-    and in the order that they need.
+    inside them, the rules for what it forwards, the policy of who may talk to whom and the tunnels to other hosts to
+    what is declared, in one task and in the order that they need.
   - All of it is planned before the first change. A wrong option, or a network that would have to be recreated, is an
     error at that point, and nothing has been touched.
   - What is not declared is left alone. With O(prune=true), what this topology has made and no longer declares is
@@ -48,12 +48,23 @@ options:
   prune:
     description:
       - Whether to remove what this topology has made and no longer declares. That is the routes and the kernel
-        parameters that it has set, the connections that it has made, its networks, its rules and its policy.
+        parameters that it has set, the connections that it has made, its networks, its rules, its policy, its tunnels
+        and its entries in hosts files.
       - A network to which somebody else has attached a container meanwhile is an error, and stays.
       - A default route that is pruned leaves the container without one until it restarts, for the engine's own is set
         at the start.
     type: bool
     default: false
+  confirm_within:
+    description:
+      - After how many seconds the host takes the change back by itself, unless M(breakwater.docker.topology_confirm)
+        has confirmed it over a new connection; from 10 to 3600. With V(0), never.
+      - It goes back to what the topology declared before, by a timer of systemd and the program of the role
+        P(breakwater.docker.keeper#role). A host that goes down meanwhile takes the change back when it boots.
+      - A network that somebody has come to use meanwhile stays. What was declared for the first time loses its tunnels,
+        rules and policy, and keeps the rest.
+    type: int
+    default: 0
   missing_containers:
     description:
       - What to do if a declared container does not exist, or does not run and would have to.
@@ -86,6 +97,9 @@ seealso:
   - module: breakwater.docker.connection
   - module: breakwater.docker.sysctl
   - module: breakwater.docker.route
+  - module: breakwater.docker.tunnel
+  - module: breakwater.docker.topology_confirm
+  - module: breakwater.docker.hosts_file
 """
 
 EXAMPLES = r"""
@@ -154,7 +168,8 @@ steps:
       description:
         - What it does. V(create) and V(remove) for a network. V(connect), V(disconnect), V(release) (a reference to a
           network that is gone) and V(set) (the MAC address) for a connection. V(add), V(change), V(delete) and
-          V(restore) for a route. V(set) and V(restore) for a sysctl. V(set) and V(remove) for passages. V(close) (the
+          V(restore) for a route. V(set) and V(restore) for a sysctl. V(create), V(set) and V(remove) for a tunnel.
+          V(set) and V(remove) for a hosts file and for passages. V(close) (the
           networks, before anyone is attached), V(set) and V(remove) for a policy. V(set), V(change) and V(remove) for a
           ruleset.
       type: str
@@ -218,6 +233,11 @@ volatile:
   type: list
   elements: str
   sample: ["routes in s1: gone when it restarts or is reconnected"]
+unconfirmed:
+  description: Whether the change is taken back unless M(breakwater.docker.topology_confirm) confirms it.
+  returned: success
+  type: bool
+  sample: false
 field:
   description: The path of the option that is wrong.
   returned: on failure, where one option is to blame

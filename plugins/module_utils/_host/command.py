@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from shutil import which
+from typing import Any
 
 from .._model.errors import HostError
 
@@ -38,6 +40,17 @@ def has(tool: str) -> bool:
 
 def run(argv: Sequence[str], given: str = "", timeout: float = 30) -> str:
     """What the command prints; HostError with its complaint where it fails. ``timeout`` is in seconds."""
+    printed: str = _run(argv, given, timeout, "utf-8")
+    return printed
+
+
+def run_bytes(argv: Sequence[str], given: bytes, timeout: float = 30) -> bytes:
+    """The same of what is no text."""
+    printed: bytes = _run(argv, given, timeout, None)
+    return printed
+
+
+def _run(argv: Sequence[str], given: Any, timeout: float, encoding: str | None) -> Any:
     try:
         done = subprocess.run(
             list(argv),
@@ -45,7 +58,7 @@ def run(argv: Sequence[str], given: str = "", timeout: float = 30) -> str:
             capture_output=True,
             timeout=timeout,
             check=False,
-            encoding="utf-8",
+            encoding=encoding,
             env={"PATH": _PATH, "LC_ALL": "C"},
         )
     except FileNotFoundError as error:
@@ -54,6 +67,6 @@ def run(argv: Sequence[str], given: str = "", timeout: float = 30) -> str:
     except subprocess.TimeoutExpired as error:
         raise HostError(f"'{' '.join(argv)}' gave no answer within {timeout:g} s") from error
     if done.returncode:
-        complaint = " ".join((done.stderr or done.stdout).split()) or f"exit status {done.returncode}"
+        complaint = " ".join(os.fsdecode(done.stderr or done.stdout).split()) or f"exit status {done.returncode}"
         raise HostError(f"'{' '.join(argv)}' failed: {complaint}")
     return done.stdout

@@ -61,6 +61,7 @@ def observed(found: Mapping[str, Any]) -> Container:
         else {name: _endpoint(name, each, found, running) for name, each in networks.items() if _is_real(each, netns)},
         netns,
         (found.get("Config") or {}).get("Labels") or {},
+        hosts_path=found.get("HostsPath") or "",
     )
 
 

@@ -29,6 +29,13 @@ _GREETING = 2.0
 _EVENTS = ("start", "die", "destroy", "rename", "update", "connect", "disconnect", "create", "remove", "reload")
 """After which something that was declared may be true no longer."""
 
+_POOLS = (
+    *(f"172.{each}.0.0/16" for each in (17, 18, 19)),
+    *(f"172.{each}.0.0/14" for each in (20, 24, 28)),
+    "192.168.0.0/16",
+)
+"""What an engine draws networks from where its settings say nothing (libnetwork/ipamutils)."""
+
 
 class EngineApi(Protocol):
     """What the collection asks of an engine; JSON in, JSON out, HostError where it refuses."""
@@ -76,7 +83,7 @@ class DockerEngine:
         version = self._version
         if parse(version["Version"]) < _ENGINE:
             raise HostError(f"the host's Docker Engine is {version['Version']}; it must be 20.10 or newer")
-        return Engine(parse(version["Version"]), parse(version["ApiVersion"]), self._swarm)
+        return Engine(parse(version["Version"]), parse(version["ApiVersion"]), self._swarm, self._pools)
 
     def identity(self) -> dict[str, Any]:
         """What the engine is, and what becomes of its containers when it stops; JSON."""
@@ -108,6 +115,10 @@ class DockerEngine:
         except (docker.errors.DockerException, RequestException, OSError, ValueError) as error:
             raise HostError(f"the engine tells no more events: {_reason(error)}") from error
         raise HostError("the engine tells no more events")
+
+    def _pools(self) -> tuple[str, ...]:
+        info = self._ask("ask for its address pools", self._api.info)
+        return tuple(each["Base"] for each in info.get("DefaultAddressPools") or ()) or _POOLS
 
     def _swarm(self) -> bool:
         info = self._ask("ask for its state", self._api.info)

@@ -35,18 +35,7 @@ class Memories(Mapping[str, Memory]):
 
     @staticmethod
     def _read(path: Path) -> Memory:
-        found = _read(path)
-        try:
-            return Memory(
-                found["declared"],
-                frozenset((container, network) for container, network in found["made"]["connections"]),
-                frozenset((container, (key[0], key[1], key[2])) for container, key in found["made"]["routes"]),
-                frozenset(str(network) for network in found["made"].get("networks", ())),
-                frozenset(str(each) for each in found["made"].get("filters", ())),
-                frozenset((owner, Parameter(*key)) for owner, key in found["made"].get("sysctls", ())),
-            )
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise garbled(path) from error
+        return memory(_read(path), path)
 
     def __iter__(self) -> Iterator[str]:
         return _names(TOPOLOGIES)
@@ -96,6 +85,37 @@ class Journals(Mapping[str, Journal]):
         return sum(1 for _each in self)
 
 
+def memory(found: Any, path: Path) -> Memory:
+    """The memory of a topology as ``as_written`` made it; HostError where it is garbled."""
+    try:
+        return Memory(
+            found["declared"],
+            frozenset((container, network) for container, network in found["made"]["connections"]),
+            frozenset((container, (key[0], key[1], key[2])) for container, key in found["made"]["routes"]),
+            frozenset(str(network) for network in found["made"].get("networks", ())),
+            frozenset(str(each) for each in found["made"].get("filters", ())),
+            frozenset((owner, Parameter(*key)) for owner, key in found["made"].get("sysctls", ())),
+            bool(found["made"].get("hosts_files")),
+            frozenset(str(each) for each in found["made"].get("tunnels", ())),
+        )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise garbled(path) from error
+
+
+def as_written(memory: Memory) -> dict[str, Any]:
+    """A memory as it is written."""
+    made = {
+        "connections": sorted(memory.connections),
+        "routes": sorted(memory.routes),
+        "networks": sorted(memory.networks),
+        "filters": sorted(memory.filters),
+        "sysctls": sorted(memory.sysctls),
+        "hosts_files": memory.hosts_files,
+        "tunnels": sorted(memory.tunnels),
+    }
+    return {"declared": memory.declared, "made": made}
+
+
 def remember(topology: str, memory: Memory | None) -> None:
     """Write the memory of a topology, or take it away."""
     paths = [folder / f"{topology}.json" for folder in (TOPOLOGIES, COPIES)]
@@ -103,15 +123,8 @@ def remember(topology: str, memory: Memory | None) -> None:
         for path in paths:
             remove(path)
         return
-    made = {
-        "connections": sorted(memory.connections),
-        "routes": sorted(memory.routes),
-        "networks": sorted(memory.networks),
-        "filters": sorted(memory.filters),
-        "sysctls": sorted(memory.sysctls),
-    }
     for path in reversed(paths):  # the one that counts comes last: what could not be written is not declared
-        _write(path, {"declared": memory.declared, "made": made})
+        _write(path, as_written(memory))
 
 
 def keep_journal(journal: Journal) -> None:
@@ -201,7 +214,8 @@ def write_bytes(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file of root's, whole or not at all."""
     folder = path.parent
     try:
-        folder.mkdir(0o700, parents=True, exist_ok=True)
+        for each in (*reversed(folder.parents), folder):
+            each.mkdir(0o700, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")  # 0600 by itself
         try:
             with os.fdopen(descriptor, "wb") as stream:

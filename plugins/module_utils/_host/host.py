@@ -14,6 +14,7 @@ from .._model.errors import HostError
 from .._model.firewall import Element, Subnets
 from .._model.network import Definition, LiveNetwork
 from .._model.step import (
+    ArmRollback,
     Connect,
     CreateNetwork,
     DeleteRoute,
@@ -22,14 +23,17 @@ from .._model.step import (
     KeepJournal,
     Remember,
     RemoveNetwork,
+    RemoveTunnel,
     RestoreSysctl,
     SetBridgeFilter,
+    SetHostsFile,
     SetMac,
     SetPassages,
     SetPolicy,
     SetRoute,
     SetRuleset,
     SetSysctl,
+    SetTunnel,
     Step,
 )
 from .._model.sysctl import HOST
@@ -40,14 +44,17 @@ from . import (
     connection,
     files,
     firewall,
+    hosts_file,
     lock,
     namespace,
     network,
     passage,
     policy,
+    rollback,
     route,
     session,
     sysctl,
+    tunnel,
 )
 from .engine import EngineApi
 
@@ -91,16 +98,22 @@ class Host:
             sessions=session.Sessions(),
             rulesets=rulesets,
             packet_filter=rulesets.packet_filter(),
+            tunnels=tunnel.Tunnels(),
+            way=tunnel.way(),
             memories=self._memories,
+            unconfirmed=rollback.unconfirmed(),
             kept=lock.is_kept(),
             names=names,
             members={name: tuple(sorted(ids)) for name, ids in members.items()},
+            hosts_files=hosts_file.HostsFiles(lazily),
         )
         scope = scope or Scope()
         routed = [found for each in scope.routed if (found := world.container_id(each))]
         if scope.everything:
             routed = sorted(names.values())
-        lazily.prefetch([*routed, *(found for each in scope.containers if (found := world.container_id(each)))])
+        on_networks = [each for name in scope.networks for each in members.get(name, ())]
+        named = [found for each in scope.containers if (found := world.container_id(each))]
+        lazily.prefetch([*routed, *named, *on_networks])
         namespaces.prefetch(routed)
         return world
 
@@ -137,8 +150,16 @@ class Host:
             files.keep_journal(action.journal)
         elif isinstance(action, DropJournal):
             files.drop_journal(action.network)
+        elif isinstance(action, SetTunnel):
+            tunnel.apply(action.tunnel, action.wanted)
+        elif isinstance(action, RemoveTunnel):
+            tunnel.remove(action.name)
+        elif isinstance(action, ArmRollback):
+            rollback.arm(action.topology, action.seconds, action.former)
         elif isinstance(action, Remember):
             files.remember(action.topology, action.memory)
+        elif isinstance(action, SetHostsFile):
+            hosts_file.apply(action, self._running(action.container_id, action.container))
 
     def _create(self, definition: Definition) -> None:
         network_id = self._engine.create_network(network.body(definition, self._facts))

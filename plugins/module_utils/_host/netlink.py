@@ -36,7 +36,7 @@ _ROUTE = struct.Struct("=BBBBBBBBI")
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_EXT_MASK = 1, 3, 29
 _SKIP_STATS = 8
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE, _RTA_VIA = 1, 4, 5, 6, 15, 18
 _FAMILIES: dict[int, str] = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 Attributes = dict[int, bytes]
@@ -103,13 +103,14 @@ def _addresses(kernel: socket.socket) -> Iterator[tuple[int, Held]]:
 
 
 def _routes(kernel: socket.socket, names: dict[int, str]) -> Iterator[Route]:
-    wanted = (_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE)
+    wanted = (_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE, _RTA_VIA)
     for head, found in _dump(kernel, _GETROUTE, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0), _ROUTE, wanted):
         family, length, _source, _tos, table, protocol, _scope, kind, flags = head
         if family not in _FAMILIES or flags & _CLONED or table == LOCAL_TABLE:
             continue
         destination = _text(found[_RTA_DST]) if _RTA_DST in found else _FAMILIES[family]
-        gateway = found.get(_RTA_GATEWAY)
+        # A gateway of the other family comes after two bytes that say which.
+        gateway = found.get(_RTA_GATEWAY) or found.get(_RTA_VIA, b"")[2:]
         yield Route(
             f"{destination}/{length}",
             _text(gateway) if gateway else None,

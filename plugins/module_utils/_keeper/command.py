@@ -15,6 +15,7 @@ from .._model.errors import BreakwaterError
 from .journal import shown
 from .keep import keep
 from .restore import restore
+from .rollback import take_back
 from .status import is_well, lines, status
 
 
@@ -25,6 +26,9 @@ def main() -> int:
         if asked.command == "keep":
             where = EngineAddress.read(spec.read(ADDRESS_SPEC, {"docker_host": asked.docker_host}))
             keep(where, asked.mode == "heal", asked.every, asked.metrics)
+            return 0
+        if asked.command == "rollback":
+            take_back(asked.topology, EngineAddress.read(spec.read(ADDRESS_SPEC, {"docker_host": asked.docker_host})))
             return 0
         if asked.command == "restore":
             return int(bool(restore()))
@@ -47,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--mode", choices=["heal", "report"], default="heal")
     kept.add_argument("--every", type=int, default=60, metavar="SECONDS", help="how often to look without a reason")
     kept.add_argument("--metrics", type=Path, metavar="FOLDER", help="where node_exporter's textfile collector reads")
-    kept.add_argument("--docker-host", default=ADDRESS_SPEC["docker_host"]["default"], metavar="URL")
+    taken = commands.add_parser("rollback", help="take back what nobody has confirmed, as its timer does")
+    taken.add_argument("topology", metavar="TOPOLOGY")
+    for each in (kept, taken):
+        each.add_argument("--docker-host", default=ADDRESS_SPEC["docker_host"]["default"], metavar="URL")
     commands.add_parser("restore", help="close what is declared closed, before the engine starts")
     return parser

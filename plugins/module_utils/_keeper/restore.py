@@ -13,6 +13,7 @@ from .._model.errors import BreakwaterError
 from .._model.topology import SPEC, Memory, Topology
 from .._plan import restore as planner
 from .journal import error, note, warn
+from .rollback import forget
 
 _RESTORE: Kind[Topology] = Kind(SPEC, Topology.read, planner.plan)
 _MISSING: Kind[Topology] = Kind(SPEC, Topology.read, planner.missing)
@@ -32,6 +33,8 @@ def restore() -> int:
         if _BOOTED.exists() and last_seen.live_restore():
             note("the engine's containers run on, and so does what filters their packets")
             kind = _MISSING
+        if not _BOOTED.exists():
+            forget()
         _BOOTED.touch()
         failed = 0
         for name in LastingMemories():

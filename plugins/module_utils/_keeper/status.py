@@ -13,7 +13,7 @@ from .._host.lock import is_kept
 from .._model.errors import HostError
 from .record import STATUS
 
-_COUNTED = ("networks", "connections", "sysctls", "routes", "rules")
+_COUNTED = ("networks", "connections", "sysctls", "routes", "rules", "tunnels", "hosts_files")
 _SHOWN = 10
 """Of what was healed, the latest."""
 
@@ -76,7 +76,7 @@ def _declared(topology: str) -> str:
         arguments = files.LastingMemories()[topology].declared
     except HostError as error:
         return str(error)
-    counts = [f"{len(arguments[key])} {key}" for key in _COUNTED if arguments.get(key)]
+    counts = [f"{len(arguments[key])} {key.replace('_', ' ')}" for key in _COUNTED if arguments.get(key)]
     return ", ".join([*counts, *(["a policy"] if arguments.get("policy") else [])]) or "nothing"
 
 

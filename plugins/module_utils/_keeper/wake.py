@@ -26,7 +26,7 @@ _RETRY = 0.2
 _NETLINK_NETFILTER, _NFTABLES_GROUP, _SUBSYSTEM = 12, 7, 10
 _NEW_RULE, _REMOVALS, _OUT_OF_SET = 6, frozenset((2, 5, 8, 11)), 14
 """Messages of nf_tables: a rule is added; a table, chain, rule or set goes; an element goes."""
-_OURS = (b"breakwater-", b"BREAKWATER\0", b"DOCKER-USER\0", b"BWR-", b"BWT-", b"BW-", b"BW4-", b"BW6-")
+_OURS = (b"breakwater-", b"BREAKWATER\0", b"DOCKER-USER\0", b"BWR-", b"BWT-", b"BWX-", b"BW-", b"BW4-", b"BW6-")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ def address(text: str, path: str, version: int | None = None) -> str:
         found = ip_address(text)
     except ValueError as error:
         raise DeclarationError(path, f"{text!r} is not an IP address") from error
+    if "%" in text:
+        raise DeclarationError(path, f"{text!r} has a zone, which is another one on each host and in each container")
     if version is not None and found.version != version:
         raise DeclarationError(path, f"{text} is an IPv{found.version} address where an IPv{version} one belongs")
     return str(found)
@@ -39,10 +41,9 @@ def address(text: str, path: str, version: int | None = None) -> str:
 def is_address(text: str) -> bool:
     """Whether ``text`` is an address, and not a name or a subnet."""
     try:
-        ip_address(text)
+        return "%" not in str(ip_address(text))
     except ValueError:
         return False
-    return True
 
 
 def prefix(text: str, path: str) -> str:
@@ -93,6 +94,12 @@ def overlap(one: str, other: str) -> bool:
     """Whether two canonical subnets share an address."""
     left, right = _span(one), _span(other)
     return left.version == right.version and left.start <= right.end and right.start <= left.end
+
+
+def order(subnet: str) -> tuple[int, int, int]:
+    """By which canonical subnets are sorted so that one which overlaps another one overlaps its neighbour."""
+    span = _span(subnet)
+    return span.version, span.start, -span.end
 
 
 def edges(subnet: str) -> dict[str, str]:

@@ -118,6 +118,8 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict)
     published: tuple[Published, ...] = ()
     """Known where the engine lists its containers alone."""
+    hosts_path: str = ""
+    """Where the host has the container's /etc/hosts, once it has started."""
 
     @property
     def shares(self) -> str | None:

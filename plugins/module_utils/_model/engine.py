@@ -75,6 +75,8 @@ class Engine:
     api: Version
     swarm: Callable[[], bool] = field(default=lambda: False, compare=False)
     """Whether it is in a swarm: asked when it matters, for that takes as long as all else that engines are asked."""
+    pools: Callable[[], tuple[str, ...]] = field(default=tuple, compare=False)
+    """The subnets that it draws networks from where none is declared."""
 
     @property
     def connects_with_mac(self) -> bool:

@@ -15,6 +15,8 @@ TOPOLOGY_SPEC: dict[str, dict[str, Any]] = {
     "containers": {"type": "list", "elements": "str"},
 }
 
+TUNNELS_SPEC: dict[str, dict[str, Any]] = {"name": {"type": "str", "default": "fleet"}}
+
 
 @dataclass(frozen=True)
 class Networks:
@@ -38,3 +40,7 @@ class Everything:
     def read(cls, args: Mapping[str, Any]) -> Everything:
         containers = args["containers"]
         return cls(args["name"], None if containers is None else tuple(containers))
+
+    @classmethod
+    def named(cls, args: Mapping[str, Any]) -> Everything:
+        return cls(args["name"])

@@ -17,6 +17,7 @@ from .policy import Table
 from .route import LiveRoute
 from .sysctl import Parameter
 from .topology import Memory
+from .tunnel import LiveTunnel, Tunnel
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,38 @@ class SetRuleset:
 
 
 @dataclass(frozen=True)
+class SetTunnel:
+    """Bring a tunnel to what is ``wanted``, in place: what is so already is not touched."""
+
+    tunnel: Tunnel
+    wanted: LiveTunnel
+
+
+@dataclass(frozen=True)
+class RemoveTunnel:
+    name: str
+
+
+@dataclass(frozen=True)
+class ArmRollback:
+    """Bring a topology back to what it is now, unless somebody confirms within ``seconds`` what comes after."""
+
+    topology: str
+    seconds: int
+    former: Memory | None
+
+
+@dataclass(frozen=True)
+class SetHostsFile:
+    """The whole of an owner's block in the hosts file of a running container; without lines it goes."""
+
+    container_id: str
+    container: str
+    owner: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Remember:
     """Write down what a topology declares and has made; no memory takes the note away."""
 
@@ -167,7 +200,11 @@ Action = Union[
     SetPolicy,
     SetBridgeFilter,
     SetRuleset,
+    SetTunnel,
+    RemoveTunnel,
+    ArmRollback,
     Remember,
+    SetHostsFile,
 ]
 
 

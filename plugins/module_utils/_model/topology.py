@@ -10,18 +10,22 @@ from typing import Any
 
 from . import connection as connections
 from . import firewall, spec
+from . import hosts_file as hosts
 from . import network as networks
 from . import policy as policies
 from . import route as routes
 from . import sysctl as sysctls
+from . import tunnel as tunnels
 from .connection import Connection
 from .errors import DeclarationError
 from .firewall import Rule
+from .hosts_file import HostsFile
 from .name import check_name
 from .network import Network
 from .policy import Policy
 from .route import Key, Routes
 from .sysctl import Parameter, Sysctls
+from .tunnel import Tunnel
 
 SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -32,10 +36,19 @@ SPEC: dict[str, dict[str, Any]] = {
     "routes": {"type": "list", "elements": "dict", "options": routes.SPEC, "default": []},
     "policy": {"type": "dict", "options": policies.POLICY_SPEC},
     "rules": {"type": "list", "elements": "dict", "options": firewall.RULE_SPEC},
+    "tunnels": {"type": "list", "elements": "dict", "options": tunnels.SPEC, "default": []},
     "prune": {"type": "bool", "default": False},
+    "confirm_within": {"type": "int", "default": 0},
     "missing_containers": {"type": "str", "choices": ["report", "fail"], "default": "report"},
     "expected_containers": {"type": "list", "elements": "str", "default": []},
+    "hosts_files": {"type": "list", "elements": "dict", "options": hosts.SPEC, "default": []},
 }
+
+_SHORTEST, _LONGEST = 10, 3600
+DECLARED = ("networks", "connections", "sysctls", "routes", "policy", "rules", "tunnels", "hosts_files")
+"""What of the arguments says how the host is to be, and is remembered."""
+_CUTTING: dict[str, Any] = {"tunnels": [], "rules": None, "policy": None}
+"""What of it may cut the host off, and its value where there is none."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,16 @@ class Memory:
     """Of the packet filter: ``policy``."""
     sysctls: frozenset[tuple[str, Parameter]] = frozenset()
     """The kernel parameters that it set, each with its container's name, which is empty for the host."""
+    hosts_files: bool = False
+    """Whether hosts files may have a block of its own: by that it is found."""
+    tunnels: frozenset[str] = frozenset()
+    """Their names."""
+
+    def disarmed(self, former: Memory | None) -> Memory:
+        """This memory with all of ``former`` that could cut the host off; its networks stay, and who is on them."""
+        before = former.declared if former else {}
+        cutting = {key: before.get(key, nothing) for key, nothing in _CUTTING.items()}
+        return replace(self, declared={**self.declared, **cutting})
 
     @property
     def declared_connections(self) -> frozenset[tuple[str, str]]:
@@ -85,11 +108,14 @@ class Topology:
     sysctls: tuple[Sysctls, ...] = ()
     policy: Policy | None = None
     rules: tuple[Rule, ...] | None = None
+    tunnels: tuple[Tunnel, ...] = ()
     prune: bool = False
+    confirm_within: int = 0
     missing_containers: str = "report"
     expected_containers: tuple[str, ...] = ()
     assumed: bool = False
     is_kept: bool = False
+    hosts_files: tuple[HostsFile, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
@@ -105,10 +131,13 @@ class Topology:
             sysctls=tuple(Sysctls.read(each, f"sysctls[{n}]") for n, each in enumerate(args["sysctls"])),
             policy=Policy.read(args["policy"], "policy", name) if args["policy"] else None,
             rules=None if args["rules"] is None else firewall.read_rules(args["rules"]),
+            tunnels=tuple(Tunnel.read(each, f"tunnels[{n}]") for n, each in enumerate(args["tunnels"])),
             prune=args["prune"],
+            confirm_within=_seconds(args["confirm_within"]),
             missing_containers=args["missing_containers"],
             expected_containers=tuple(args["expected_containers"]),
-            arguments={key: args[key] for key in ("networks", "connections", "sysctls", "routes", "policy", "rules")},
+            hosts_files=tuple(HostsFile.read(each, f"hosts_files[{n}]") for n, each in enumerate(args["hosts_files"])),
+            arguments={key: args[key] for key in DECLARED},
         )
         topology._check()
         return topology
@@ -119,8 +148,12 @@ class Topology:
         return cls.read(spec.read(SPEC, {"name": name, **memory.declared}))
 
     def settled(self) -> Topology:
-        """This declaration once it has been carried out."""
-        return replace(self, networks=tuple(each.settled() for each in self.networks))
+        """This declaration once it has been carried out.
+
+        A keeper does not write hosts files twice in one look: a container that overwrites its own gets no further.
+        """
+        files = () if self.is_kept else self.hosts_files
+        return replace(self, networks=tuple(each.settled() for each in self.networks), hosts_files=files)
 
     def foreseen(self) -> Topology:
         """This declaration as check mode plans it: with the containers that the play would have started."""
@@ -139,6 +172,17 @@ class Topology:
         _once("network", ((each.name, each.at("name")) for each in self.networks))
         _once("container", ((each.container, each.at("container")) for each in self.connections if each.container))
         _once("container", ((each.container, each.at("container")) for each in self.routes))
+        _once("tunnel", ((each.name, each.at("name")) for each in self.tunnels))
+        _once(
+            "the way to",
+            (
+                (subnet, f"{peer.path}.subnets[{n}]")
+                for tunnel in self.tunnels
+                for peer in tunnel.peers
+                if peer.route
+                for n, subnet in enumerate(peer.subnets)
+            ),
+        )
         _once(
             "kernel parameter",
             (
@@ -165,6 +209,12 @@ class Topology:
                             endpoint.at(key),
                             f"{value} is taken on network '{endpoint.name}' already, by {earlier}",
                         )
+
+
+def _seconds(given: int) -> int:
+    if given and not _SHORTEST <= given <= _LONGEST:
+        raise DeclarationError("confirm_within", f"expected {_SHORTEST} to {_LONGEST} seconds, or 0, found {given}")
+    return given
 
 
 def _once(kind: str, named: Any) -> None:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -12,6 +12,7 @@ from .connection import Container, LiveEndpoint
 from .engine import Engine
 from .errors import DeclarationError, NotThere
 from .firewall import PacketFilter, Ruleset
+from .hosts_file import LiveHostsFile
 from .journal import Journal
 from .network import LiveNetwork
 from .passage import Passage
@@ -20,6 +21,7 @@ from .route import LiveRoute
 from .spec import near
 from .sysctl import Space
 from .topology import Memory
+from .tunnel import LiveTunnel, Way
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,15 @@ class HostPrefix:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a look at a host should fetch at once: containers by name or ID, and those whose routes matter."""
+    """What a look at a host should fetch at once: containers by name or ID, and those whose routes matter.
+
+    Of ``networks``, all containers on them.
+    """
 
     containers: frozenset[str] = frozenset()
     routed: frozenset[str] = frozenset()
     everything: bool = False
+    networks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -81,13 +87,20 @@ class World:
     rulesets: Mapping[str, Ruleset] = field(default_factory=dict)
     """By the chain that holds them."""
     packet_filter: PacketFilter = field(default_factory=PacketFilter)
+    tunnels: Mapping[str, LiveTunnel] = field(default_factory=dict)
+    """Those that the collection has made, by name."""
+    way: Way = field(default_factory=Way)
     memories: Mapping[str, Memory] = field(default_factory=dict)
+    unconfirmed: Collection[str] = ()
+    """The topologies that are brought back to what they were, unless somebody confirms what they are."""
     kept: bool = False
     """Whether a keeper runs on the host, and brings back what topologies have declared."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Names of containers to their IDs: known without a look at each container."""
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """IDs of the containers, running or not, that refer to a network, by the network's name."""
+    hosts_files: Mapping[str, LiveHostsFile] = field(default_factory=dict)
+    """Of running containers, by full ID."""
 
     def network(self, reference: str) -> LiveNetwork | None:
         """The network of this name or ID."""

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from .._model.connection import Container
 from .._model.info import Everything, Networks
 from .._model.network import PREDEFINED, LiveNetwork
+from .._model.topology import Memory
 from .._model.world import Scope, World
 from . import words
 from .route import by_engine
@@ -97,3 +99,33 @@ def _routes(container: Container, world: World) -> list[dict[str, Any]]:
     found = [each for each in world.routes[container.id] if not by_engine(each, container)]
     # What leaves by an interface of no network (a swarm's docker_gwbridge, a tunnel) cannot be declared.
     return [words.route(each) for each in found if each.network or each.type != "unicast"]
+
+
+def tunnels(asked: Everything, world: World) -> dict[str, Any]:
+    """What ``tunnel_info`` returns: what a plan of the whole fleet must know of a host."""
+    memory = world.memories.get(asked.name, Memory())
+    declared = list(memory.declared.get("tunnels", ()))
+    peers = {each["public_key"]: each["name"] for tunnel in declared for each in tunnel["peers"]}
+    return {
+        "seen": {
+            "engine": ".".join(map(str, world.engine.version)),
+            "public_keys": world.way.public_keys(),
+            "preshared": world.way.all_preshared(),
+            "path_mtu": world.way.mtu(),
+            "networks": [
+                {
+                    "name": each.name,
+                    "subnets": list(each.definition.subnets),
+                    "driver_options": dict(each.definition.driver_options),
+                }
+                for each in sorted(world.networks.values(), key=lambda each: each.name)
+            ],
+            "prefixes": [asdict(each) for each in world.prefixes],
+            "pools": list(world.engine.pools()),
+            "tunnels": declared,
+            "handshakes": {
+                name: {peers.get(key, key): age for key, age in each.handshakes.items()}
+                for name, each in world.tunnels.items()
+            },
+        }
+    }

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .._model.firewall import Firewall
+from .._model.hosts_file import owner_of
 from .._model.route import Key, LiveRoute
 from .._model.step import Connect, CreateNetwork, Plan, Remember, SetRoute, Step
 from .._model.sysctl import Parameter
 from .._model.topology import Memory, Topology
 from .._model.world import World
-from . import sysctl
+from . import hosts_file, sysctl
 
 
 def declared(topology: Topology, world: World) -> Memory:
@@ -49,6 +50,7 @@ def declared(topology: Topology, world: World) -> Memory:
             for s in each.settings
             if s.value is not None
         ),
+        tunnels=frozenset(each.name for each in topology.tunnels if each.state == "present"),
     )
 
 
@@ -77,18 +79,21 @@ def made(topology: Topology, steps: Iterable[Step], world: World, future: World)
             if each in wanted.routes or _is_routed(each, world)
         ),
         frozenset(each for each in former.networks if world.network(each) is not None) | _cast(steps, world),
-        _filters(topology, former, future),
+        _filters(topology, former, world),
         frozenset(each for each in former.sysctls if each in wanted.sysctls or _is_kept(each, world))
         | frozenset(each for each in wanted.sysctls if _is_kept(each, future)),
+        bool(wanted.declared.get("hosts_files"))
+        or (former.hosts_files and bool(hosts_file.holders(owner_of(topology.name), world))),
+        frozenset(each for each in former.tunnels if each in world.tunnels) | wanted.tunnels,
     )
 
 
-def _filters(topology: Topology, former: Memory, future: World) -> frozenset[str]:
+def _filters(topology: Topology, former: Memory, world: World) -> frozenset[str]:
     """The packet filters that the topology will have: those declared, and those of before as long as they stand."""
     chain = Firewall.of_topology(topology.name, ()).chain
     found = {
-        "policy": topology.policy or ("policy" in former.filters and topology.name in future.policies),
-        "rules": topology.rules or ("rules" in former.filters and chain in future.rulesets),
+        "policy": topology.policy or ("policy" in former.filters and topology.name in world.policies),
+        "rules": topology.rules or ("rules" in former.filters and chain in world.rulesets),
     }
     return frozenset(name for name, stands in found.items() if stands)
 

@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from .._model.connection import Container, LiveEndpoint
+from .._model.hosts_file import LiveHostsFile
 from .._model.network import LiveNetwork
 from .._model.step import (
+    ArmRollback,
     Connect,
     CreateNetwork,
     DeleteRoute,
@@ -21,14 +23,17 @@ from .._model.step import (
     Plan,
     Remember,
     RemoveNetwork,
+    RemoveTunnel,
     RestoreSysctl,
     SetBridgeFilter,
+    SetHostsFile,
     SetMac,
     SetPassages,
     SetPolicy,
     SetRoute,
     SetRuleset,
     SetSysctl,
+    SetTunnel,
     Step,
 )
 from .._model.sysctl import HOST, Kept, Live, Parameter, Space
@@ -106,6 +111,16 @@ def _after(world: World, step: Step) -> World:
     if isinstance(action, SetRuleset):
         others = _without(world.rulesets, action.chain)
         return replace(world, rulesets={**others, action.chain: action.ruleset} if action.ruleset.rules else others)
+    if isinstance(action, SetTunnel):
+        return replace(world, tunnels={**world.tunnels, action.tunnel.name: action.wanted})
+    if isinstance(action, RemoveTunnel):
+        return replace(world, tunnels=_without(world.tunnels, action.name))
+    if isinstance(action, ArmRollback):
+        return replace(world, unconfirmed={*world.unconfirmed, action.topology})
+    if isinstance(action, SetHostsFile):
+        file = world.hosts_files.get(action.container_id, LiveHostsFile())
+        blocks = {**_without(file.blocks, action.owner), **({action.owner: action.lines} if action.lines else {})}
+        return replace(world, hosts_files=_with(world.hosts_files, action.container_id, replace(file, blocks=blocks)))
     return _remembered(world, action)
 
 

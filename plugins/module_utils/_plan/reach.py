@@ -71,7 +71,7 @@ class Net:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, one: Address) -> bool:
-        return any(one in subnet for subnet in self.subnets)
+        return _holds(self.subnets, one)
 
     @property
     def untold(self) -> str:
@@ -109,12 +109,21 @@ class End:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """A way to other hosts, as a topology declares it: from and to ``local`` alone, and ``remote`` is behind it."""
+
+    local: tuple[Subnet, ...]
+    remote: tuple[Subnet, ...]
+
+
+@dataclass(frozen=True)
 class Ground:
     """What is known of a host: its engine, its networks and its containers by name.
 
     ``declared_routes`` are the containers and destinations of the routes that topologies have set: what these need to
     be let through is kept. ``forward`` is the policy of the chain FORWARD by IP version, ``open_input`` says that the
     host's own filter is empty. ``bridged`` are the IP versions in which iptables sees what stays on one bridge.
+    ``joined`` are the ways to other hosts.
     """
 
     engine: tuple[int, ...]
@@ -124,9 +133,23 @@ class Ground:
     forward: Mapping[int, str] = field(default_factory=dict)
     open_input: bool = True
     bridged: frozenset[int] = frozenset()
+    joined: tuple[Joined, ...] = ()
+
+    def is_remote(self, one: Address) -> bool:
+        """Whether an address is another host's, and a way leads there."""
+        return any(_holds(each.remote, one) for each in self.joined)
+
+    def may_speak(self, one: Address, remote: Address) -> bool:
+        """Whether a way leads to a remote address, and each that does takes ``one`` of this host."""
+        ways = [each for each in self.joined if _holds(each.remote, remote)]
+        return bool(ways) and all(_holds(each.local, one) for each in ways)
 
     def network_of(self, one: Address) -> Net | None:
         return next((each for each in self.networks.values() if each.holds(one)), None)
+
+
+def _holds(subnets: Iterable[Subnet], one: Address) -> bool:
+    return any(one in each for each in subnets)
 
 
 @dataclass(frozen=True)
@@ -148,7 +171,9 @@ def way(ground: Ground, source: End, target: End, protocol: str, port: int) -> W
         net = ground.networks[target.network]
         return Way(PASS if net.driver == "bridge" else _unjudged(net), source.address, frozenset((target.network,)))
     if source.kind == WORLD:
-        return Way(_from_world(ground, target, protocol, port), source.address, forwarded=True)
+        is_remote = ground.is_remote(source.address)
+        found = _from_afar(ground, source, target) if is_remote else _from_world(ground, target, protocol, port)
+        return Way(found, source.address, forwarded=True)
     member = ground.members[source.name]
     there = _Journey(ground, member, target.address)
     verdicts = list(there.verdicts())
@@ -234,6 +259,12 @@ class _Journey:
         if any(target in each.host for each in self._ground.networks.values()):
             return
         self.by_host = True
+        if self._ground.is_remote(target):
+            if at is not self._member:
+                yield Verdict("", f"the way to another host leads through container '{at.name}'")
+            elif self.source is None or not self._ground.may_speak(self.source, target):
+                yield DROP
+            return
         home = self._ground.network_of(target)
         untold = next((each for each in (net, home) if each and each.untold), None)
         if untold:
@@ -279,6 +310,19 @@ def _from_world(ground: Ground, target: End, protocol: str, port: int) -> Verdic
         return DROP
     answers_by = default_network(ground, member, version)
     return PASS if answers_by is net else Verdict("", f"container '{member.name}' answers by another network")
+
+
+def _from_afar(ground: Ground, source: End, target: End) -> Verdict:
+    """Whether a container of another host, which a way leads to, gets to one of this host."""
+    net, member = ground.networks[target.network], ground.members[target.name]
+    if net.driver != "bridge":
+        return _unjudged(net)
+    if not ground.may_speak(target.address, source.address):
+        return DROP
+    back = _lookup(member, source.address)
+    if back is None or back.type != "unicast":
+        return DROP
+    return PASS if back.network == net.name else Verdict("", f"container '{member.name}' answers by another network")
 
 
 def _unjudged(net: Net | None) -> Verdict:

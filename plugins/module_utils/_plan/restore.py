@@ -11,7 +11,7 @@ from .._model.firewall import Firewall, Rule, Ruleset
 from .._model.step import Plan, SetPolicy, SetRuleset
 from .._model.topology import Topology
 from .._model.world import World
-from . import firewall, policy
+from . import firewall, policy, tunnel
 from .rulebook import passed_over
 
 
@@ -32,7 +32,7 @@ def plan(topology: Topology, world: World) -> Plan:
         rules = tuple(wider for rule in topology.rules for wider in _wider(rule, topology, world))
         ruleset = Firewall.of_topology(topology.name, rules)
         found += firewall.step_to(ruleset, firewall.compile_(ruleset, world).ruleset, world)
-    return found
+    return found + tunnel.of_topology(topology, world)
 
 
 def missing(topology: Topology, world: World) -> Plan:

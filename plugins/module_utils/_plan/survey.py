@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -18,7 +18,7 @@ from .._model.topology import Memory, Topology
 from .._model.world import Scope, World
 from . import table
 from .probe import gateway_on
-from .reach import HOST, WORLD, End, Ground, Member, Net
+from .reach import HOST, WORLD, End, Ground, Joined, Member, Net
 from .topology import plan
 from .truth import Declarations, PolicyDeclared, Truth, satisfies
 
@@ -38,9 +38,10 @@ def report(asked: Survey, world: World) -> dict[str, Any]:
     said = _declarations(memories, kept, world)
     rows, left_out = _rows(memories, kept, ground, world)
     truth = Truth(ground, said)
-    inside, outside = table.judged(asked, truth, ground, said, rows)
+    inside, outside = table.judged(asked, truth, ground, said, rows) if not asked.remote else ([], [])
     chosen, passed_over = table.chosen(inside, asked.cells, said, ground)
     beyond, passed_over_beyond = table.chosen(outside, asked.cells, said, ground)
+    leaving, arriving = table.across(asked, truth, ground, rows)
     return {
         "survey": {
             "engine": ".".join(str(part) for part in world.engine.version),
@@ -50,12 +51,18 @@ def report(asked: Survey, world: World) -> dict[str, Any]:
             "left_out": left_out,
             "topologies": [_topology(name, memory, kept, ground, world) for name, memory in memories.items()],
             "exposed": _exposed(truth, ground, rows, said),
+            "joined": [
+                {"local": list(map(str, each.local)), "remote": list(map(str, each.remote))} for each in ground.joined
+            ],
+            "ports": [port for protocol, port in table.ports(said, ground, rows) if protocol == "tcp"],
             "cells": len(inside) + len(outside),
             "passed_over": passed_over + passed_over_beyond,
             "unjudged": table.unjudged([*inside, *outside]),
         },
         "expectations": [each.expectation for each in chosen],
         "outside": [each.expectation for each in beyond],
+        "leaving": [each.half for each in leaving],
+        "arriving": [each.half for each in arriving],
     }
 
 
@@ -94,7 +101,16 @@ def _ground(memories: Mapping[str, Memory], world: World) -> Ground:
         forward={version: world.packet_filter.built_in(version, "FORWARD")[0] for version in (4, 6)},
         open_input=all(world.packet_filter.built_in(version, "INPUT") == ("ACCEPT", ()) for version in (4, 6)),
         bridged=frozenset(world.bridge_filter.versions),
+        joined=tuple(_ways(memories)),
     )
+
+
+def _ways(memories: Mapping[str, Memory]) -> Iterator[Joined]:
+    for memory in memories.values():
+        for each in memory.declared.get("tunnels") or ():
+            if each.get("state", "present") == "present":
+                remote = (subnet for peer in each["peers"] for subnet in peer["subnets"])
+                yield Joined(tuple(map(ip_network, each["subnets"])), tuple(map(ip_network, remote)))
 
 
 def _net(live: LiveNetwork, world: World) -> Net:

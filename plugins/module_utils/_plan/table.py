@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -44,6 +44,21 @@ class Cell:
         return {**found, "expect": self.verdict.expect}
 
     @property
+    def half(self) -> dict[str, Any]:
+        """What the host of one end says of a cell between two hosts: by addresses, which both ends know."""
+        protocol, port = self.asked
+        return {
+            "from": self.source.name,
+            "source": str(self.source.address),
+            "to": self.target.name,
+            "address": str(self.target.address),
+            "protocol": protocol,
+            "port": port,
+            "expect": self.verdict.expect,
+            "reason": self.verdict.reason,
+        }
+
+    @property
     def title(self) -> str:
         protocol, port = self.asked
         what = f"{protocol}/{port}" if port else protocol
@@ -51,35 +66,64 @@ class Cell:
         return f"{self.source.name} to {self.target.name}{on} {what}"
 
 
+def ports(said: Declarations, ground: Ground, rows: list[str]) -> list[Asked]:
+    """What is asked of everybody: icmp, all that somebody names, and one port of TCP that nobody does."""
+    named = named_ports(said, (ground.members[name] for name in rows))
+    return [_ICMP, *sorted(named | {_unnamed(named)})]
+
+
 def judged(
     asked: Survey, truth: Truth, ground: Ground, said: Declarations, rows: list[str]
 ) -> tuple[list[Cell], list[Cell]]:
     """Every cell to be measured on the host, and every one from outside."""
     members = [ground.members[name] for name in rows]
-    named = named_ports(said, members)
-    ports = [_ICMP, *sorted(named | {_unnamed(named)})]
+    kinds = ports(said, ground, rows)
     targets = [end for member in members for end in _ends(member, ground)]
     inside: list[Cell] = []
     outside: list[Cell] = []
 
-    def ask(cells: list[Cell], source: End, target: End, kinds: Iterable[Asked]) -> None:
-        cells.extend(Cell(source, target, each, truth.cell(source, target, *each)) for each in kinds)
-
     for member in members:
         for target in targets:
             if target.name != member.name:
-                ask(inside, _sender(member, target), target, ports)
+                inside += _cells(truth, _sender(member, target), target, kinds)
         for own in _gateways(member, ground):
-            ask(inside, _sender(member, own), own, ports)
+            inside += _cells(truth, _sender(member, own), own, kinds)
         if asked.world:
             there = End(WORLD, asked.world, ip_address(asked.world))
-            ask(inside, _sender(member, there), there, [_ICMP, *asked.world_ports])
+            inside += _cells(truth, _sender(member, there), there, [_ICMP, *asked.world_ports])
     for target in targets:
-        ask(inside, _gateway(target, ground), target, ports)
+        inside += _cells(truth, _gateway(target, ground), target, kinds)
         if asked.world and target.address.version == ip_address(asked.world).version:
-            ask(outside, End(WORLD, asked.world, ip_address(asked.world)), target, ports)
+            outside += _cells(truth, End(WORLD, asked.world, ip_address(asked.world)), target, kinds)
     outside += _published(asked, truth, ground, rows)
     return inside, outside
+
+
+def across(asked: Survey, truth: Truth, ground: Ground, rows: list[str]) -> tuple[list[Cell], list[Cell]]:
+    """Every cell to a container of another host, and every one from there.
+
+    This host's half of the verdict: what it lets out, and what it lets in. Packets pass where the other one agrees.
+    """
+    kinds = [_ICMP, *(("tcp", port) for port in asked.remote_ports)]
+    members = [ground.members[name] for name in rows]
+    leaving: list[Cell] = []
+    arriving: list[Cell] = []
+
+    for each in asked.remote:
+        there = End(WORLD, each.name, ip_address(each.address))
+        for member in members:
+            own = [end for end in _ends(member, ground) if end.address.version == there.address.version]
+            for end in own:
+                if ground.may_speak(end.address, there.address):
+                    arriving += _cells(truth, there, end, kinds)
+            if own:
+                by = truth.leaves_by(own[0], there)
+                leaving += _cells(truth, replace(own[0], address=by) if by else own[0], there, kinds)
+    return leaving, arriving
+
+
+def _cells(truth: Truth, source: End, target: End, kinds: Iterable[Asked]) -> Iterator[Cell]:
+    return (Cell(source, target, each, truth.cell(source, target, *each)) for each in kinds)
 
 
 def _sender(member: Member, target: End) -> End:
@@ -155,10 +199,14 @@ def _order(cell: Cell) -> tuple[Any, ...]:
 
 
 def unjudged(cells: Iterable[Cell]) -> list[dict[str, Any]]:
+    return counted((each.verdict.reason, each.title) for each in cells if not each.verdict.expect)
+
+
+def counted(told: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    """How many cells each reason is given for, and one of them; what is told are reasons and titles of cells."""
     reasons: dict[str, list[str]] = {}
-    for each in cells:
-        if not each.verdict.expect:
-            reasons.setdefault(each.verdict.reason, []).append(each.title)
+    for reason, title in told:
+        reasons.setdefault(reason, []).append(title)
     return [
         {"reason": reason, "cells": len(titles), "example": min(titles)} for reason, titles in sorted(reasons.items())
     ]

@@ -7,15 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from .._model.connection import Connection, Endpoint
 from .._model.errors import DeclarationError, NotThere
 from .._model.firewall import Firewall
+from .._model.hosts_file import owner_of
 from .._model.network import Network
-from .._model.step import Pending, Plan, Remember, Step
+from .._model.step import ArmRollback, Pending, Plan, Remember, Step
 from .._model.topology import Memory, Topology
 from .._model.world import Scope, World
-from . import connection, firewall, memory, network, passage, policy, prune, route, sysctl
+from . import connection, firewall, hosts_file, memory, network, passage, policy, prune, route, sysctl, tunnel
 from .expected import assumed, expected
 from .predict import Draft, after
 
@@ -23,7 +25,7 @@ from .predict import Draft, after
 def plan(topology: Topology, world: World) -> Plan:
     """The steps to ``topology``, each part planned on the world that the parts before it leave behind."""
     if topology.state == "absent":
-        return _removal(topology, assumed(topology, world))
+        return _guarded(topology, _removal(topology, assumed(topology, world)), world)
     topology = _chosen(topology, world)
     _check_owners(topology, world)
     _check_members(topology, world)
@@ -31,7 +33,7 @@ def plan(topology: Topology, world: World) -> Plan:
     draft += _closing(topology, after(world, draft.steps))
     made = future = assumed(topology, after(world, draft.steps))
     moves = Plan()
-    for part in (_connections, prune.plan, _sysctls, _routes, _policy):
+    for part in (_connections, prune.plan, _sysctls, _routes, _hosts_files, _policy):
         found = part(topology, future)
         moves += found
         future = after(future, found.steps)
@@ -42,7 +44,21 @@ def plan(topology: Topology, world: World) -> Plan:
     # A container that the play starts after this is taken as there: its passages stay until it is.
     draft += passage.plan(topology.name, topology.routes, noted.routes, expected(topology, future))
     draft += _rules(topology, future)
-    return memory.noted(topology, noted, world) + draft
+    draft += tunnel.of_topology(topology, future)
+    return _guarded(topology, memory.noted(topology, noted, world) + draft, world)
+
+
+def report(topology: Topology, world: World) -> dict[str, Any]:
+    """What the module ``topology`` returns beside its steps."""
+    return {"unconfirmed": topology.name in world.unconfirmed}
+
+
+def _guarded(topology: Topology, found: Plan, world: World) -> Plan:
+    """``found``, after the step that takes it back unless somebody confirms: none if all is so already."""
+    if not topology.confirm_within or not found.told or topology.name in world.unconfirmed:
+        return found
+    action = ArmRollback(topology.name, topology.confirm_within, world.memories.get(topology.name))
+    return Plan((Step(f"topology {topology.name}", "guard", action, bookkeeping=True),)) + found
 
 
 def filters(topology: Topology, world: World) -> Plan:
@@ -58,11 +74,15 @@ def scope(topology: Topology) -> Scope:
     gateways = {each.via for declared in topology.routes for each in declared.routes if each.via}
     return Scope(
         containers=frozenset(
-            members | gateways | {each.container for each in topology.connections if each.container}
+            members
+            | gateways
+            | {each.container for each in topology.connections if each.container}
+            | {each.container for each in topology.hosts_files if each.container}
         ).union(*(sysctl.scope(each).containers for each in topology.sysctls)),
         routed=frozenset(each.container for each in topology.routes).union(
             *(sysctl.scope(each).routed for each in topology.sysctls)
         ),
+        networks=frozenset(each.network for each in topology.hosts_files if each.network),
     )
 
 
@@ -162,6 +182,14 @@ def _routes(topology: Topology, world: World) -> Plan:
         patient = topology.missing_containers == "report"
         plans += _waiting(topology, f"routes in {each.container}", partial(route.plan, each, world, patient))
     return plans
+
+
+def _hosts_files(topology: Topology, world: World) -> Plan:
+    blocks, found = hosts_file.Blocks(owner_of(topology.name)), Plan()
+    for each in topology.hosts_files:
+        found += _waiting(topology, str(each), partial(blocks.add, each, world))
+    is_stale = topology.prune and world.memories.get(topology.name, Memory()).hosts_files
+    return found + blocks.plan(world, exclusive=is_stale)
 
 
 def _closing(topology: Topology, world: World) -> Plan:
@@ -278,8 +306,9 @@ def _removal(topology: Topology, world: World) -> Plan:
     """Everything that ``topology`` made goes, and its memory last."""
     emptied = Topology(topology.name, prune=True)
     plans = passage.plan(topology.name, (), frozenset(), world) + prune.plan(emptied, world) + _policy(emptied, world)
+    plans += _hosts_files(emptied, world)
     # Last: what they close stays closed as long as there is somebody to reach.
-    plans += _rules(emptied, world)
+    plans += _rules(emptied, world) + tunnel.of_topology(emptied, world)
     if topology.name in world.memories:
         forget = Step(f"topology {topology.name}", "forget", Remember(topology.name, None), bookkeeping=True)
         plans += Plan((forget,))

@@ -96,6 +96,10 @@ class Truth:
             verdicts.append(self._led_on(flow))
         return both(verdicts)
 
+    def leaves_by(self, source: End, target: End) -> Address | None:
+        """The address under which a container asks ``target``; none where it has no way there."""
+        return self._way(source, target, "icmp", 0).source
+
     def published(self, world: End, member: Member, opened: Published) -> Verdict:
         """Whether ``world`` gets to what a container publishes."""
         version = ip_address(opened.host).version
