@@ -60,13 +60,14 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
-from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import read
-from ansible_collections.breakwater.docker.plugins.plugin_utils._patterns import blue_green as compiled
-
 
 def blue_green(given: Any, prefix: str = "") -> dict[str, Any]:
     """What ``given`` comes to; AnsibleFilterError names the variable and the entry that is wrong."""
+    # Here: to find one filter of a collection a worker loads them all, and that for each host anew.
+    from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
+    from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import read
+    from ansible_collections.breakwater.docker.plugins.plugin_utils._patterns import blue_green as compiled
+
     try:
         return compiled.blue_green(read(compiled.SPEC, given))
     except DeclarationError as error:

@@ -14,11 +14,17 @@ author:
 description:
   - Takes what M(breakwater.docker.probe) has measured, with a loop or without, and returns the expectations whose cells
     differ, as O(breakwater.docker.probe#module:expectations).
+positional: unheard
 options:
   _input:
     description: The registered result of M(breakwater.docker.probe).
     type: dict
     required: true
+  unheard:
+    description:
+      - Whether nobody listens at the targets for the sake of the probe. A refusal tells then that packets arrive.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

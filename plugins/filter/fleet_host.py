@@ -17,8 +17,10 @@ description:
 options:
   _input:
     description:
-      - The registered results, as C(survey), C(inside) and C(again) of the host itself, C(outside) of a host beyond,
-        and C(written) of expectations that a person has asked for. All but the first may be missing.
+      - The registered results, as C(survey), C(inside) and C(again) of the host itself, C(across) and C(across_again)
+        of what it sends to other hosts, C(outside) of a host beyond, and C(written) of expectations that a person has
+        asked for. All but the first may be missing.
+      - C(beyond) is what P(breakwater.docker.fleet_across#filter) has returned of the host.
     type: dict
     required: true
 """

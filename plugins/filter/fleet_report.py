@@ -56,24 +56,24 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.breakwater.docker.plugins.plugin_utils import _exports as exports
-from ansible_collections.breakwater.docker.plugins.plugin_utils._fleet import Fleet, read
-from ansible_collections.breakwater.docker.plugins.plugin_utils._page import as_html
-
-_FORMATS: dict[str, Callable[[Fleet], str]] = {
-    "html": as_html,
-    "json": exports.as_json,
-    "junit": exports.as_junit,
-    "mermaid": exports.as_mermaid,
-    "dot": exports.as_dot,
-}
-
 
 def fleet_report(packed: Mapping[str, str], format: str, title: str = "Breakwater") -> str:
     """The report of a fleet."""
-    if format not in _FORMATS:
-        raise AnsibleFilterError(f"fleet_report: format {format!r} is not one of {', '.join(_FORMATS)}")
-    return _FORMATS[format](read(packed, title))
+    # Here: to find one filter of a collection a worker loads them all, and that for each host anew.
+    from ansible_collections.breakwater.docker.plugins.plugin_utils import _exports as exports
+    from ansible_collections.breakwater.docker.plugins.plugin_utils._fleet import Fleet, read
+    from ansible_collections.breakwater.docker.plugins.plugin_utils._page import as_html
+
+    formats: dict[str, Callable[[Fleet], str]] = {
+        "html": as_html,
+        "json": exports.as_json,
+        "junit": exports.as_junit,
+        "mermaid": exports.as_mermaid,
+        "dot": exports.as_dot,
+    }
+    if format not in formats:
+        raise AnsibleFilterError(f"fleet_report: format {format!r} is not one of {', '.join(formats)}")
+    return formats[format](read(packed, title))
 
 
 class FilterModule:

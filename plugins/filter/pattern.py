@@ -57,23 +57,18 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
-from ansible_collections.breakwater.docker.plugins.module_utils._model.name import check_name
-from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import near, read
-from ansible_collections.breakwater.docker.plugins.plugin_utils._patterns import dmz, multi_tier
-
-Compile = Callable[[Mapping[str, Any]], dict[str, Any]]
-
-PATTERNS: Mapping[str, tuple[Mapping[str, Any], Compile]] = {
-    "multi_tier": (multi_tier.SPEC, multi_tier.multi_tier),
-    "dmz": (dmz.SPEC, dmz.dmz),
-}
 HANDED_ON = ("state", "keeper", "missing_containers", "expectations")
 """What is of the topology whatever the pattern."""
 
 
 def pattern(given: Any, prefix: str = "") -> dict[str, Any]:
     """The topology that ``given`` comes to; AnsibleFilterError names the variable and the entry that is wrong."""
+    # Here: to find one filter of a collection a worker loads them all, and that for each host anew.
+    from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
+    from ansible_collections.breakwater.docker.plugins.module_utils._model.name import check_name
+    from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import near, read
+    from ansible_collections.breakwater.docker.plugins.plugin_utils._patterns.catalogue import PATTERNS
+
     if not isinstance(given, Mapping):
         raise AnsibleFilterError(f"expected a dictionary with a pattern or a topology, found {given!r}")
     if "pattern" not in given:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from xml.sax.saxutils import escape, quoteattr
 
 from ._fleet import Cell, Fleet, Host
-from ._flows import Drawn, Flow, Hub, drawn
+from ._flows import Drawn, Flow, Hub, crossing, drawn
 from ._groups import Table, table
 
 
@@ -52,10 +52,13 @@ def as_junit(fleet: Fleet) -> str:
     return "\n".join([*lines, "</testsuites>", ""])
 
 
+_SUITES = {"written": "written", "across": "to other hosts"}
+
+
 def _suite(host: Host) -> tuple[list[str], int, int]:
     pairs: dict[tuple[str, str, str], list[Cell]] = {}
     for each in host.cells:
-        origin = "written" if each.origin == "written" else "truth table"
+        origin = _SUITES.get(each.origin, "truth table")
         pairs.setdefault((origin, each.source, each.target), []).append(each)
     cases, failed = [], 0
     for (origin, source, target), cells in sorted(pairs.items()):
@@ -90,25 +93,32 @@ def _suite(host: Host) -> tuple[list[str], int, int]:
 
 def as_mermaid(fleet: Fleet) -> str:
     """A flowchart: a subgraph for each host, an arrow for each flow between groups of containers, and hubs."""
-    lines, arrows, wrong = ["flowchart TB"], 0, []
+    lines = ["flowchart TB"]
+    names: dict[str, str] = {}
+    differs: list[bool] = []
+
+    def draw(each: Flow, indent: str) -> None:
+        line = "-->" if each.passed else "-.->"
+        lines.append(f"{indent}{names[each.source]} {line}|{_quoted(_label(each))}| {names[each.target]}")
+        differs.append(each.differs)
+
+    tables = {each.name: table(each) for each in fleet.hosts}
     for number, host in enumerate(fleet.hosts):
-        found = table(host)
-        shown = drawn(host, found)
-        names: dict[str, str] = {}
+        shown = drawn(host, tables[host.name])
         lines.append(f"  subgraph h{number}[{_quoted(host.name)}]")
-        for index, (key, label) in enumerate(_nodes(found, shown)):
-            names[key] = f"h{number}n{index}"
-            lines.append(f"    {names[key]}[{_quoted(label)}]")
+        for index, (key, label) in enumerate(_nodes(tables[host.name], shown)):
+            names[f"{host.name}/{key}"] = f"h{number}n{index}"
+            lines.append(f"    h{number}n{index}[{_quoted(label)}]")
         for index, hub in enumerate(shown.hubs):
             lines.append(f"    h{number}hub{index}([{_quoted(_hub(hub))}])")
-            lines += [f"    {names[each]} --- h{number}hub{index}" for each in hub.members]
-            arrows += len(hub.members)
+            lines += [f"    {names[f'{host.name}/{each}']} --- h{number}hub{index}" for each in hub.members]
+            differs += [False] * len(hub.members)
         for each in shown.flows:
-            line = "-->" if each.passed else "-.->"
-            lines.append(f"    {names[each.source]} {line}|{_quoted(_label(each))}| {names[each.target]}")
-            wrong += [str(arrows)] if each.differs else []
-            arrows += 1
+            draw(_on(host, each), "    ")
         lines.append("  end")
+    for each in crossing(fleet, tables):
+        draw(each, "  ")
+    wrong = [str(number) for number, is_wrong in enumerate(differs) if is_wrong]
     if wrong:
         lines.append(f"  linkStyle {','.join(wrong)} stroke:#c00,color:#c00")
     return "\n".join([*lines, ""])
@@ -117,8 +127,9 @@ def as_mermaid(fleet: Fleet) -> str:
 def as_dot(fleet: Fleet) -> str:
     """The same for graphviz: a cluster for each host."""
     lines = [f"digraph {_dot(fleet.title)} {{", "  node [shape=box, fontname=monospace];"]
+    tables = {each.name: table(each) for each in fleet.hosts}
     for number, host in enumerate(fleet.hosts):
-        found = table(host)
+        found = tables[host.name]
         shown = drawn(host, found)
         lines += [f"  subgraph cluster_{number} {{", f"    label={_dot(host.name)};"]
         lines += [f"    {_dot(f'{host.name}/{key}')} [label={_dot(label)}];" for key, label in _nodes(found, shown)]
@@ -126,13 +137,21 @@ def as_dot(fleet: Fleet) -> str:
             name = _dot(f"{host.name}/ hub {index}")
             lines.append(f"    {name} [label={_dot(_hub(hub))}, shape=ellipse];")
             lines += [f"    {_dot(f'{host.name}/{each}')} -> {name} [dir=none];" for each in hub.members]
-        for each in shown.flows:
-            look = ', color="red", fontcolor="red"' if each.differs else ""
-            look += "" if each.passed else ', style="dashed"'
-            ends = f"{_dot(f'{host.name}/{each.source}')} -> {_dot(f'{host.name}/{each.target}')}"
-            lines.append(f"    {ends} [label={_dot(_label(each))}{look}];")
+        lines += [f"    {_dot_arrow(_on(host, each))}" for each in shown.flows]
         lines.append("  }")
+    lines += [f"  {_dot_arrow(each)}" for each in crossing(fleet, tables)]
     return "\n".join([*lines, "}", ""])
+
+
+def _dot_arrow(flow: Flow) -> str:
+    look = ', color="red", fontcolor="red"' if flow.differs else ""
+    look += "" if flow.passed else ', style="dashed"'
+    return f"{_dot(flow.source)} -> {_dot(flow.target)} [label={_dot(_label(flow))}{look}];"
+
+
+def _on(host: Host, flow: Flow) -> Flow:
+    """A flow of one host, in a picture of many."""
+    return replace(flow, source=f"{host.name}/{flow.source}", target=f"{host.name}/{flow.target}")
 
 
 def _nodes(found: Table, shown: Drawn) -> list[tuple[str, str]]:

@@ -18,7 +18,8 @@ _KEYS = ("from", "to", "protocol", "port", "network", "ip_version", "expect", "t
 class Cell:
     """One cell of a truth table as measured; ``source`` and ``target`` are containers, ``host`` or ``world``.
 
-    ``what`` is as in ``tcp/443``; ``origin`` is ``inside``, ``outside`` or ``written``, for what a person asked for.
+    ``what`` is as in ``tcp/443``; ``origin`` is ``inside``, ``across`` to another host, whose container is then called
+    ``host/container``, ``outside``, or ``written`` for what a person asked for.
     """
 
     source: str
@@ -107,34 +108,53 @@ def host(name: str, found: Mapping[str, Any]) -> Host:
     survey = found.get("survey") or {}
     if "survey" not in survey:
         return Host(name, failures=(_failure(survey) or "could not be reached, or was not asked",))
-    results = {key: list(_results(found.get(key))) for key in ("inside", "again", "written", "outside")}
+    results = {key: list(_results(found.get(key))) for key in _WHAT}
     failures = [
         f"{_WHAT[key]}: {_failure(each)}" for key, each in _each(results) if "matrix" not in each and _failure(each)
     ]
-    names = _names(survey["survey"])
-    again = {_identity(each): each for result in results["again"] for each in result.get("matrix", ())}
+    beyond = found.get("beyond") or {}
+    names = {**_names(survey["survey"]), **{one: (each, "") for one, each in beyond.get("names", {}).items()}}
+    again = {
+        origin: {_identity(each): each for result in results[key] for each in result.get("matrix", ())}
+        for origin, key in (("inside", "again"), ("across", "across_again"))
+    }
     cells = [
-        _cell(again.get(_identity(each), each) if origin == "inside" else each, origin, names)
-        for origin in ("inside", "outside", "written")
+        _cell(again.get(origin, {}).get(_identity(each), each), origin, names)
+        for origin in ("inside", "across", "outside", "written")
         for result in results[origin]
         for each in result.get("matrix", ())
     ]
-    return Host(name, survey["survey"], tuple(cells), tuple(dict.fromkeys(failures)))
+    seen = {
+        **survey["survey"],
+        "unjudged": [*survey["survey"]["unjudged"], *beyond.get("unjudged", ())],
+        "unasked": beyond.get("left_out", 0),
+    }
+    return Host(name, seen, tuple(cells), tuple(dict.fromkeys(failures)))
 
 
-def differing(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The expectations of measured slices that were not met, to be measured again."""
+def differing(result: Mapping[str, Any], unheard: bool = False) -> list[dict[str, Any]]:
+    """The expectations of measured slices that were not met, to be measured again; ``unheard`` as in ``_differs``."""
     return [
         {key: each[key] for key in _KEYS if each.get(key) is not None}
         for slice_ in _results(result)
         for each in slice_.get("matrix", ())
-        if each["differs"]
+        if _differs(each, unheard)
     ]
+
+
+def _differs(cell: Mapping[str, Any], unheard: bool) -> bool:
+    """Where nobody listens for the sake of the probe, a refusal has come from where packets were to get, or not."""
+    if not unheard:
+        return bool(cell["differs"])
+    return bool((cell["outcome"] != "drop") != (cell["expect"] == "pass"))
 
 
 _WHAT = {
     "inside": "the truth table was not measured",
     "again": "what differs was not measured again",
+    "ends": "it is not known what is to pass to other hosts",
+    "across": "nothing was measured to other hosts",
+    "across_again": "what differs between hosts was not measured again",
     "written": "the written expectations were not measured",
     "outside": "nothing was measured from outside",
 }
@@ -163,7 +183,7 @@ def _failure(result: Mapping[str, Any]) -> str:
 
 
 def _names(survey: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
-    """Container and network by address."""
+    """Container and network by address; who is on another host is on none of this one's."""
     return {
         one: (each["name"], network)
         for each in survey["containers"]
@@ -182,15 +202,14 @@ def _cell(found: Mapping[str, Any], origin: str, names: Mapping[str, tuple[str, 
     target, network = str(found["to"]), str(found.get("network") or "")
     source = str(found["from"])
     outcome = str(found["outcome"])
-    differs = bool(found["differs"])
-    if origin == "outside":
-        # Nobody listens there for the sake of the probe: a refusal has come from where it was not to get.
-        source = WORLD
-        differs = (outcome != "drop") != (found["expect"] == "pass")
+    unheard = origin in ("across", "outside")
+    differs = _differs(found, unheard)
+    if unheard:
+        source = WORLD if origin == "outside" else source
         target, network = names.get(address, (HOST, ""))
         outcome = "pass" if outcome == "refused" else outcome
-    elif target == address and target not in names:
-        target = WORLD
+    elif target == address and not names.get(target, ("", ""))[1]:
+        target = names.get(target, (WORLD, ""))[0]
     return Cell(
         source,
         target,

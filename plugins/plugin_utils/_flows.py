@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ._fleet import HOST, WORLD, Cell, Host
+from ._fleet import HOST, WORLD, Cell, Fleet, Host
 from ._fleet import ports as told_ports
 from ._groups import Group, Table
 
@@ -70,6 +70,23 @@ def drawn(host: Host, found: Table) -> Drawn:
     return Drawn((*hubs, *circles), (*left, *published))
 
 
+def crossing(fleet: Fleet, tables: Mapping[str, Table]) -> list[Flow]:
+    """The arrows from host to host, between groups that are called ``host/group`` here, in order."""
+    homes = {
+        f"{name}/{member}": f"{name}/{group.key}"
+        for name, found in tables.items()
+        for group in found.groups
+        for member in group.members
+    }
+    pairs: dict[tuple[str, str], list[Cell]] = {}
+    for host in fleet.hosts:
+        for each in host.cells:
+            source, target = homes.get(f"{host.name}/{each.source}"), homes.get(each.target)
+            if each.origin == "across" and source and target:
+                pairs.setdefault((source, target), []).append(each)
+    return [flow for (source, target), cells in sorted(pairs.items()) for flow in _told_of(source, target, cells)]
+
+
 def _open_networks(host: Host, found: Table) -> list[Hub]:
     """The networks that no policy closes, with the groups on them; one that holds a difference is none."""
     closed = {
@@ -93,18 +110,24 @@ def _is_open(found: Table, source: Group, target: Group, network: str) -> bool:
 
 def _arrows(source: Group, target: Group, cells: Sequence[Cell], hubs: Sequence[Hub]) -> list[Flow]:
     measured = [each for each in cells if each.origin != "written"]
-    found = []
-    for passed in (True, False):
-        wrong = [each.what for each in cells if each.differs and each.passed == passed]
-        if wrong:
-            found.append(Flow(source.key, target.key, _told(wrong, measured), passed, differs=True))
     right = [each for each in measured if each.passed and not each.differs]
     covered = {each.network for each in hubs if {source.key, target.key} <= set(each.members)}
     # The host reaches what nobody closes, and is reached: that is no news, and would be an arrow to everybody.
     is_plain = len(right) == len(measured) and (bool(covered) or HOST in (source.key, target.key))
-    if right and not is_plain and not {each.network for each in right} <= covered:
-        found.append(Flow(source.key, target.key, _told([each.what for each in right], measured)))
-    return found
+    is_news = not is_plain and not {each.network for each in right} <= covered
+    return [each for each in _told_of(source.key, target.key, cells) if each.differs or is_news]
+
+
+def _told_of(source: str, target: str, cells: Sequence[Cell]) -> Iterator[Flow]:
+    """What differs between two, and what passes as it is to."""
+    measured = [each for each in cells if each.origin != "written"]
+    for passed in (True, False):
+        wrong = [each.what for each in cells if each.differs and each.passed == passed]
+        if wrong:
+            yield Flow(source, target, _told(wrong, measured), passed, differs=True)
+    right = [each.what for each in measured if each.passed and not each.differs]
+    if right:
+        yield Flow(source, target, _told(right, measured))
 
 
 def _told(whats: Sequence[str], cells: Sequence[Cell]) -> str:

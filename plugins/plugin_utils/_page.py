@@ -96,6 +96,7 @@ def _host(host: Host, anchor: str) -> Iterator[str]:
         yield from _exposed(host)
         yield from _drift(host)
         yield from _matrix(found)
+        yield from _across(host)
         yield from _not_measured(host)
         yield from _networks(host)
     yield "</section>"
@@ -198,20 +199,56 @@ def _matrix(found: Table) -> Iterator[str]:
 def _cell(row: Group, column: Group, cells: Sequence[Cell]) -> str:
     if not cells:
         return '<td class="self"></td>'
-    wrong = [each for each in cells if each.differs]
-    passed = [each for each in cells if each.passed]
-    kinds = {each.what for each in cells}
-    told = (
-        "all" if {each.what for each in passed} == kinds and len(kinds) > 1 else ports([each.what for each in passed])
-    )
-    title = f"{row.label} to {column.label}: {len(cells)} measured on {ports(sorted(kinds))}; pass: {told or 'none'}"
-    if wrong:
-        opened = [each.what for each in wrong if each.passed]
-        cut = [each.what for each in wrong if not each.passed]
-        marks = [f"{mark} {ports(listed)}" for mark, listed in (("!", opened), ("\u2715", cut)) if listed]
-        return f'<td class="wrong" title={_quoted(title)}>{_text(", ".join(marks))}</td>'
-    look = ' class="pass"' if passed else ""
+    told, is_wrong = _told(cells)
+    passed = _passing(cells)
+    kinds = ports([each.what for each in cells])
+    title = f"{row.label} to {column.label}: {len(cells)} measured on {kinds}; pass: {passed or 'none'}"
+    look = ' class="wrong"' if is_wrong else ' class="pass"' if passed else ""
     return f"<td{look} title={_quoted(title)}>{_text(told) or chr(0xB7)}</td>"
+
+
+def _told(cells: Sequence[Cell]) -> tuple[str, bool]:
+    """What passes of a pair, or where something differs, that; and whether it does."""
+    wrong = [each for each in cells if each.differs]
+    if not wrong:
+        return _passing(cells), False
+    opened = [each.what for each in wrong if each.passed]
+    cut = [each.what for each in wrong if not each.passed]
+    return ", ".join(f"{mark} {ports(listed)}" for mark, listed in (("!", opened), ("\u2715", cut)) if listed), True
+
+
+def _passing(cells: Sequence[Cell]) -> str:
+    passed, kinds = {each.what for each in cells if each.passed}, {each.what for each in cells}
+    return "all" if passed == kinds and len(kinds) > 1 else ports(sorted(passed))
+
+
+def _across(host: Host) -> Iterator[str]:
+    """What gets to containers of other hosts; those of whom the same passes are told together."""
+    pairs: dict[tuple[str, str], list[Cell]] = {}
+    for each in host.cells:
+        if each.origin == "across":
+            pairs.setdefault((each.source, each.target), []).append(each)
+    if not pairs:
+        return
+    yield "<h3>To other hosts</h3>"
+    passing = {pair: cells for pair, cells in pairs.items() if any(each.passed or each.differs for each in cells)}
+    closed = len(pairs) - len(passing)
+    if closed:
+        yield f'<p class="soft">Between {counted(closed, "pair")} of containers nothing passes, and nothing is to.</p>'
+    if not passing:
+        return
+    alike: dict[tuple[str, str, bool], list[str]] = {}
+    for (source, target), cells in sorted(passing.items()):
+        alike.setdefault((source, *_told(cells)), []).append(target)
+    yield (
+        '<p class="key">The ports on which packets pass. In red is what is not as declared:'
+        " ! passes, \u2715 does not.</p>"
+    )
+    yield from _opened("from", "to", "packets that pass")
+    for (source, told, is_wrong), targets in alike.items():
+        look = ' class="bad"' * is_wrong
+        yield f"<tr><td>{_text(source)}</td><td>{_text(', '.join(targets))}</td><td{look}>{_text(told)}</td></tr>"
+    yield "</tbody></table></div>"
 
 
 def _members(group: Group) -> str:
@@ -223,6 +260,8 @@ def _not_measured(host: Host) -> Iterator[str]:
     told = [f"{counted(each['cells'], 'cell')}: {each['reason']} ({each['example']})" for each in survey["unjudged"]]
     if survey["passed_over"]:
         told.append(f"{counted(survey['passed_over'], 'cell')}: more than are measured of one host")
+    if survey["unasked"]:
+        told.append(f"containers of {counted(survey['unasked'], 'host')}: more than are asked by one host")
     told += [f"{each['container']} {each['reason']}" for each in survey["left_out"]]
     yield "<h3>What was not measured</h3>"
     yield _list(told) if told else '<p class="soft">Nothing: every cell of the table was judged and measured.</p>'
