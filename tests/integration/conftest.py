@@ -52,12 +52,18 @@ def machine() -> Machine:
     return found
 
 
+_empty: set[str] = set()
+
+
 @pytest.fixture(autouse=True)
 def _clean(request: pytest.FixtureRequest) -> Iterator[None]:
-    if "host" in request.fixturenames:
-        found: LabHost = request.getfixturevalue("host")
-        found.wipe()
+    if "host" not in request.fixturenames:
         yield
+        return
+    found: LabHost = request.getfixturevalue("host")
+    if found.name not in _empty:  # the first test, or one after which wiping failed
         found.wipe()
-    else:
-        yield
+    _empty.discard(found.name)
+    yield
+    found.wipe()
+    _empty.add(found.name)

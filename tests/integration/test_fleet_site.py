@@ -128,7 +128,6 @@ def _outside(*argv: str) -> str:
 
 def test_the_keeper_puts_right_what_happens_behind_its_back(site: Site) -> None:
     play("site", keeper=True)
-    assert play("site", keeper=True).changed == {host.name: 0 for host in site.hosts}
     for host in site.hosts:
         host.docker("restart", "-t", "0", "s1", "s2", "cdn-lb", "postgres-users")
         host.docker("network", "disconnect", "frontend", "gateway")

@@ -89,6 +89,9 @@ def test_what_befalls_containers(scene: Scene) -> None:
         f"seq {CROWD} | xargs -P 8 -I@ docker run -d --restart=always --stop-signal=KILL --name=crowd-@ --network=front"
         f" --label=tier=crowd {IMAGE} sleep infinity >/dev/null"
     )
+    with scene.fault("a container makes its hosts file its own"):
+        own = "chown 7 /etc/hosts; chmod 0 /etc/hosts; echo 127.0.0.1 localhost > /etc/hosts"
+        scene.sh(f"nsenter -m -t $(docker inspect -f '{{{{.State.Pid}}}}' db) sh -c '{own}'")
     with scene.fault(f"{CROWD} containers restart at once"):
         scene.sh("docker ps -q -f label=tier=crowd | xargs -P 20 -n 3 docker restart -t 0 >/dev/null")
         # The engine's own restarts by policy may come between, and leave one of them down.
@@ -209,7 +212,7 @@ def told_as_declared(scene: Scene) -> None:
     lines = scene.status().splitlines()
     assert lines[0].startswith("keeper: heals, looks after each event and every 5 s, since 20"), lines
     assert lines[1] == "engine: answers" and "shop: holds" in lines
-    assert "  declared: 2 networks, 3 connections, 2 routes, 1 rules, a policy" in lines
+    assert "  declared: 2 networks, 3 connections, 2 routes, 1 rules, 1 hosts files, a policy" in lines
     assert any(re.fullmatch(r"  healed: 20\S+ \S+ add route 10.81.2.0/24 in app \(.+\)", each) for each in lines), lines
     exposition = scene.host.run("cat", f"{METRICS}/breakwater.prom").splitlines()
     values = {}

@@ -77,6 +77,7 @@ TOPOLOGY: dict[str, Any] = {
     ],
     "rules": [{"action": "drop", "source": "mole", "destination": "gw", "protocol": "udp", "ports": [7000]}],
     "policy": POLICY,
+    "hosts_files": [{"network": "back", "entries": [{"address": "10.82.1.10", "names": ["far.edge1"]}]}],
 }
 VOICE_UNIT = f"""[Service]
 ExecStart=/usr/bin/python3 {THERE}/voice.py host {THERE}
@@ -201,6 +202,9 @@ class Scene:
             return not found["changed"] and not found["pending"]
 
         self.until("all that is declared holds", is_so, 10)
+        for name in (each for each in CONTAINERS if "back" in CONTAINERS[each]):
+            found = self.sh(f"nsenter -m -t $(docker inspect -f '{{{{.State.Pid}}}}' {name}) getent hosts far.edge1")
+            assert found.split() == ["10.82.1.10", "far.edge1"], name
 
 
 def _cuts(heard: Heard) -> Iterator[tuple[float, Key]]:

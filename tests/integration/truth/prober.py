@@ -47,6 +47,11 @@ def family(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+def end_by_reset(one: socket.socket) -> None:
+    """Let nothing of a connection linger: what the kernel still sent for it would reach who has its addresses next."""
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 class Question:
     """One cell on its way: ``measure`` is None until something decides it."""
 
@@ -70,7 +75,7 @@ class Question:
         self.ask()
 
     def close(self) -> None:
-        """End what belongs to this try alone; a TCP connection by a reset, so that nothing of it lingers."""
+        """End what belongs to this try alone."""
         if self.protocol == "tcp" and self.socket is not None:
             self.place.forget(self.socket)
             self.socket = None
@@ -91,7 +96,7 @@ class Question:
 
     def _tcp(self) -> None:
         self.socket = one = socket.socket(family(self.destination), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end_by_reset(one)
         one.bind((self.source, 0))
         self.place.watch(one, selectors.EVENT_READ, self._greeted)
         with contextlib.suppress(BlockingIOError):
@@ -268,6 +273,7 @@ class Place:
                 client, address = one.accept()
                 self.heard[address[0]] += 1
                 client.setblocking(False)
+                end_by_reset(client)
                 client.send(self.name.encode() + b" hello\n")
                 self.watch(client, selectors.EVENT_READ, lambda client=client: self._talk(client))
 
@@ -392,6 +398,7 @@ def inhabit(name: str, listen: list[list[Any]]) -> None:
                 for protocol, source, destination, port, _server, _expected in order["cells"]:
                     assert protocol == "tcp"
                     one = socket.create_connection((destination, port), timeout=2, source_address=(source, 0))
+                    end_by_reset(one)
                     assert one.recv(100)
                     held.append(one)
             elif order["do"] == "held":
@@ -400,11 +407,14 @@ def inhabit(name: str, listen: list[list[Any]]) -> None:
 
 
 def _held(place: Place, held: list[socket.socket], wait: float) -> list[str]:
+    # An echo that an earlier order did not wait for says nothing of this one.
+    message = f"still there at {time.monotonic_ns()}?\n".encode()
     measures = ["drop"] * len(held)
+    echoes = [b""] * len(held)
     for number, one in enumerate(held):
         one.setblocking(False)
         try:
-            one.send(b"still there?")
+            one.send(message)
         except OSError:
             measures[number] = "refused"
     until = time.monotonic() + wait
@@ -413,8 +423,12 @@ def _held(place: Place, held: list[socket.socket], wait: float) -> list[str]:
         for number, one in enumerate(held):
             with contextlib.suppress(BlockingIOError):
                 try:
-                    data = one.recv(100)
-                    measures[number] = "pass" if data else "refused"
+                    data = one.recv(2000)
+                    echoes[number] += data
+                    if not data:
+                        measures[number] = "refused"
+                    elif echoes[number].endswith(message):
+                        measures[number] = "pass"
                 except ConnectionError:
                     measures[number] = "refused"
     return measures

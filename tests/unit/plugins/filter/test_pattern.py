@@ -12,10 +12,11 @@ import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.breakwater.docker.plugins.filter.pattern import PATTERNS, pattern
+from ansible_collections.breakwater.docker.plugins.filter.pattern import pattern
 from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import read
 from ansible_collections.breakwater.docker.plugins.module_utils._model.topology import SPEC, Topology
 from ansible_collections.breakwater.docker.plugins.plugin_utils._patterns import dmz, tiers
+from ansible_collections.breakwater.docker.plugins.plugin_utils._patterns.catalogue import PATTERNS
 
 ROLES = Path(__file__).parents[4] / "roles"
 

@@ -55,6 +55,12 @@ def routed(container: str = "web", **route: Any) -> dict[str, Any]:
     return {"routes": [{"container": container, "routes": [{"destination": "10.50.0.0/24", **route}]}]}
 
 
+def known(*names: str, **item: Any) -> dict[str, Any]:
+    """A topology of one hosts file with one entry."""
+    entries = [{"address": "10.50.0.1", "names": [*names]}]
+    return {"hosts_files": [{"entries": entries, **({} if "network" in item else {"container": "web"}), **item}]}
+
+
 def ruled(**policy: Any) -> dict[str, Any]:
     """A topology of a policy over both networks."""
     return {"policy": {"networks": ["taken", "shared"], **policy}}
@@ -541,6 +547,12 @@ CASES = [
     Case("match with several sources", rule(match=["-s", "10.0.0.1,10.0.0.2"]), f"{RULE}.match[0]", "-s is no match"),
     Case("match in one word", rule(match=["-m mark --mark 1"]), f"{RULE}.match[0]", "each is an item of its own"),
     Case("match of two lines", rule(match=["-m", "mark\nCOMMIT"]), f"{RULE}.match[1]", "on one line"),
+    # Names.
+    Case("names of a container and a network", known("db", container="web", network="taken"), "hosts_files[0]", "both"),
+    Case("name of two lines", known("db\n10.0.0.1 evil"), "hosts_files[0].entries[0].names[0]", "not a host's name"),
+    Case("address without a name", known(), "hosts_files[0].entries[0].names", "lists no name"),
+    Case("names on a missing network", known("db", network="takne"), "hosts_files[0].network", "did you mean 'taken'?"),
+    Case("names on the host's network", known("db", container="hosty"), "hosts_files[0].container", "has the host's"),
     # What waits by default, and was asked to be an error.
     Case("missing container", {**joined("later"), "missing_containers": "fail"}, "connections[0]", "does not exist"),
     Case(

@@ -21,6 +21,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.breakwater.docker.plugins.module_utils._model.engine import Engine
@@ -96,6 +97,8 @@ class FakeEngine:
         self.known: dict[str, FakeContainer] = {}
         self.obstacle: Callable[[str, str], None] = lambda _verb, _what: None
         """Called before every change with its verb and name; what it raises is what the engine answers."""
+        self.files: Path | None = None
+        """Where it keeps the hosts files of containers, once a test has said so."""
         self._drawn = 0
         for name, driver in (("bridge", "bridge"), ("host", "host"), ("none", "null")):
             ipam = {"Driver": "default", "Config": [{"Subnet": "172.17.0.0/16"}] if driver == "bridge" else []}
@@ -222,6 +225,9 @@ class FakeEngine:
         except HostError:
             self._end(container)
             raise
+        if self.files:
+            self.hosts_file(name).parent.mkdir(exist_ok=True)
+            self.hosts_file(name).write_text("127.0.0.1\tlocalhost\n", encoding="utf-8")
 
     def run(self, name: str, network: str = "bridge", **options: Any) -> str:
         """``docker run -d``."""
@@ -243,6 +249,10 @@ class FakeEngine:
     def namespace(self, name: str) -> Namespace:
         """The network namespace of a running container."""
         return self.kernel.namespaces[self.container(name).pid]
+
+    def hosts_file(self, name: str) -> Path:
+        """The hosts file of a container that has started."""
+        return (self.files or Path()) / self.container(name).id / "hosts"
 
     def interface(self, name: str, network: str) -> str:
         """The interface of a running container on a network."""
@@ -473,6 +483,7 @@ class FakeEngine:
             "HostConfig": {"NetworkMode": container.mode},
             "Config": {"Hostname": container.id[:12], "Labels": container.labels},
             "NetworkSettings": {"Networks": {name: self._told(each) for name, each in container.endpoints.items()}},
+            "HostsPath": str(self.hosts_file(container.name)) if container.pid and self.files else "",
         }
 
     def _gateway(self, endpoint: FakeEndpoint, version: int) -> str:

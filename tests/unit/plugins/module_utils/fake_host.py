@@ -12,9 +12,18 @@ from typing import Any
 from unittest.mock import patch
 
 from ansible_collections.breakwater.docker.plugins.module_utils import _loop
-from ansible_collections.breakwater.docker.plugins.module_utils._host import bridge_filter, command, files, netlink
+from ansible_collections.breakwater.docker.plugins.module_utils._host import (
+    bridge_filter,
+    command,
+    files,
+    netlink,
+    program,
+    rollback,
+    wireguard,
+)
 from ansible_collections.breakwater.docker.plugins.module_utils._host import firewall as firewall_of_host
 from ansible_collections.breakwater.docker.plugins.module_utils._host import sysctl as sysctl_of_host
+from ansible_collections.breakwater.docker.plugins.module_utils._host import tunnel as tunnel_of_host
 from ansible_collections.breakwater.docker.plugins.module_utils._host.host import Host
 from ansible_collections.breakwater.docker.plugins.module_utils._model import spec
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import HostError
@@ -23,6 +32,7 @@ from ansible_collections.breakwater.docker.plugins.modules import (
     connection,
     explain,
     firewall,
+    hosts_file,
     network,
     network_info,
     policy,
@@ -32,6 +42,8 @@ from ansible_collections.breakwater.docker.plugins.modules import (
     sysctl,
     topology,
     topology_info,
+    tunnel,
+    tunnel_info,
 )
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_engine import FakeEngine
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_sysctl import FakeProc
@@ -40,6 +52,7 @@ _MODULES = {
     "connection": connection,
     "firewall": firewall,
     "explain": explain,
+    "hosts_file": hosts_file,
     "network": network,
     "network_info": network_info,
     "policy": policy,
@@ -49,6 +62,8 @@ _MODULES = {
     "sysctl": sysctl,
     "topology": topology,
     "topology_info": topology_info,
+    "tunnel": tunnel,
+    "tunnel_info": tunnel_info,
 }
 _MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -80,6 +95,10 @@ class FakeHost:
         self.journals = folder / "lib"
         self.sysctls = folder / "sysctl"
         self.drop_in = folder / "sysctl.d" / "60-breakwater.conf"
+        self.keys = folder / "wireguard"
+        self.records = folder / "tunnels"
+        self.unconfirmed = folder / "rollback"
+        self.program = folder / "breakwater"
 
     def bridge_filter(self, values: Mapping[int, str] | None = None) -> dict[int, str]:
         """The switches of br_netfilter by IP version, set to ``values`` if there are any."""
@@ -161,6 +180,14 @@ def fake_host(engine: FakeEngine) -> Iterator[FakeHost]:
         folder = host.journals.parent
         stack.enter_context(patch.object(bridge_filter, "_MODULES", folder / "modules"))
         stack.enter_context(patch.object(bridge_filter, "_SYSCTLS", folder / "bridges"))
+        host.program.touch()
+        stack.enter_context(patch.object(wireguard, "KEYS", host.keys))
+        stack.enter_context(patch.object(wireguard, "getaddrinfo", engine.kernel.ways.look_up))
+        stack.enter_context(patch.object(tunnel_of_host, "RECORDS", host.records))
+        stack.enter_context(patch.object(rollback, "FOLDER", host.unconfirmed))
+        stack.enter_context(patch.object(program, "PATH", host.program))
+        for each in (wireguard, rollback):
+            stack.enter_context(patch.object(each, "has", engine.kernel.ways.has))
         proc = FakeProc(engine.kernel)
         stack.enter_context(patch.object(sysctl_of_host, "setns", proc))
         for name, path in {

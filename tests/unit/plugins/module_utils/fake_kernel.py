@@ -8,6 +8,7 @@ Complaints are those of iproute2 6.1 to 6.16 and iptables 1.8 on the lab's hosts
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Container, Iterable, Sequence
@@ -18,6 +19,7 @@ from typing import Any
 from ansible_collections.breakwater.docker.plugins.module_utils._host import netlink
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_ipset import Ipset, IpsetError
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_nft import Nft, NftError
+from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_tunnel import WayError, Ways
 
 TYPES = {"unicast": 1, "blackhole": 6, "unreachable": 7, "prohibit": 8}
 KERNEL, BOOT = 2, 3
@@ -86,6 +88,8 @@ class Link:
     addresses: list[str] = field(default_factory=list)
     sysctls: dict[str, str] = field(default_factory=lambda: {"rp_filter": "0", "accept_local": "0"})
     """Below ``net/ipv4/conf``."""
+    kind: str = ""
+    """Of one that leads to other hosts."""
 
     def seen(self) -> netlink.Link:
         """The link as netlink tells it."""
@@ -123,6 +127,9 @@ class Namespace:
         """Remove an interface, and what the kernel drops with it."""
         self.links = [each for each in self.links if each.name != name]
         self.routes = [each for each in self.routes if each.dev != name]
+
+    def has(self, name: str) -> bool:
+        return any(each.name == name for each in self.links)
 
     def link(self, name: str) -> Link:
         found = next((each for each in self.links if each.name == name), None)
@@ -265,6 +272,7 @@ class FakeKernel:
         }
         self.nft = Nft()
         self.ipset = Ipset()
+        self.ways = Ways()
 
     def read(self, netns: str | None) -> tuple[tuple[netlink.Link, ...], tuple[netlink.Route, ...]]:
         """Stand in for netlink.read."""
@@ -276,6 +284,7 @@ class FakeKernel:
     def run(self, argv: Sequence[str], given: str = "", **_options: Any) -> subprocess.CompletedProcess[str]:
         """Stand in for subprocess.run."""
         given = _options.get("input", given)
+        self.ways.told.append((list(argv), given))
         try:
             printed = self._run(list(argv), given)
         except ToolError as error:
@@ -291,10 +300,15 @@ class FakeKernel:
             argv = argv[2:]
         else:
             space = self.host
-        if argv[0] == "ip":
+        if argv[0] == "ip" and "-batch" in argv:
             for line in given.splitlines():
                 space.run(line)
             return ""
+        if argv[0] in ("ip", "bridge", "wg", "systemd-run", "systemctl"):
+            try:
+                return self._way(argv[0], argv[1:], given)
+            except WayError as error:
+                raise ToolError(str(error)) from error
         if argv[0] == "nft":
             try:
                 return self.nft.run(argv, given)
@@ -320,3 +334,51 @@ class FakeKernel:
                 self.filters[tool][table] = restored
             return ""
         raise FileNotFoundError(argv[0])
+
+    def _way(self, tool: str, words: list[str], given: str) -> str:
+        """What has to do with ways to other hosts, in the host's own namespace."""
+        ways, space = self.ways, self.host
+        if tool == "wg":
+            return ways.wg(words, given)
+        if tool == "systemctl":
+            found = ways.systemctl(words)
+            for each in [each.name for each in space.links if each.kind and each.name not in ways.devices]:
+                space.unplug(each)
+            return found
+        if tool == "systemd-run":
+            ways.start(words)
+            space.links += [
+                Link(each, "", [], {"rp_filter": "1"}, "tun") for each in ways.devices if not space.has(each)
+            ]
+            return ""
+        words = [each for each in words if each not in ("-json", "-details", "-4", "-6", "inet6")]
+        if tool == "bridge":
+            return ways.bridge(words)
+        if words[:2] == ["route", "show"]:
+            defaults = [each for each in space.routes if each.destination == "0.0.0.0/0"]
+            return json.dumps([{"dst": "default", "gateway": each.gateway, "dev": each.dev} for each in defaults])
+        if words[0] == "route":
+            wanted = _route(words[2:])
+            if wanted.version == 6 and wanted.gateway and ":" not in wanted.gateway:
+                raise ToolError(f'Error: inet6 address is expected rather than "{wanted.gateway}".')
+            dev = wanted.dev or next((each.name for each in space.links if each.reaches(wanted.gateway or "::")), None)
+            metric = 1024 if wanted.version == 6 else 0
+            getattr(space, words[1])(replace(wanted, dev=dev, metric=metric))
+            return ""
+        if words[0] == "neighbour":
+            return ways.neighbour(words[1:])
+        name = words[words.index("dev") + 1]
+        if words[1] == "add":
+            ways.add(name, words[4:])
+            space.links.append(Link(name, "", [], {"rp_filter": "1"}, ways.devices[name].kind))
+            return ""
+        if not space.has(name):
+            raise ToolError(f'Device "{name}" does not exist.')
+        if words[1] == "show":
+            return ways.show(name)
+        if words[1] == "set":
+            ways.devices[name].mtu, ways.devices[name].is_up = int(words[words.index("mtu") + 1]), True
+        else:
+            del ways.devices[name]
+            space.unplug(name)
+        return ""

@@ -11,8 +11,11 @@ import json
 import re
 from copy import deepcopy
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
+from itertools import combinations
 from typing import Any
+
+_WHOLE = re.compile(r"^table (\w+) (\S+)\ndelete table \1 \2\n(?:table \1 \2 \{\n(.*)\}\n)?\Z", re.DOTALL)
 
 
 class NftError(Exception):
@@ -45,6 +48,8 @@ class Table:
     """Rules with their comments."""
     hooks: dict[str, str] = field(default_factory=dict)
     counted: tuple[int, int] = (0, 0)
+    text: str = ""
+    """Of one that was written as a whole."""
 
 
 class Nft:
@@ -61,6 +66,8 @@ class Nft:
 
     def run(self, argv: list[str], given: str) -> str:
         words = [each for each in argv[1:] if each not in ("-j", "-n")]
+        if words[:3] == ["--stateless", "list", "table"]:
+            return self._table(self.families[words[3]], words[4]).text
         if words == ["list", "tables"]:
             there = [(family, name) for family, tables in self.families.items() for name in tables]
             return json.dumps({"nftables": [{"table": {"family": each, "name": name}} for each, name in there]})
@@ -72,6 +79,7 @@ class Nft:
             return ""
         assert words == ["-f", "-"], words
         families = deepcopy(self.families)
+        given = _WHOLE.sub(lambda found: self._put(families, *found.groups()), given)
         for line in given.splitlines():
             self._do(families, line)
         self.families = families
@@ -82,6 +90,18 @@ class Nft:
         if name not in tables:
             raise NftError("Error: No such file or directory")
         return tables[name]
+
+    @staticmethod
+    def _put(families: dict[str, dict[str, Table]], family: str, name: str, body: str | None) -> str:
+        """A table that is made anew as a whole, or is gone where there is no body."""
+        families[family].pop(name, None)
+        for elements in re.findall(r"elements = \{ (.*?) \}", body or ""):
+            held = [ip_network(each) for each in elements.split(", ")]
+            if any(one.overlaps(other) for one, other in combinations(held, 2) if one.version == other.version):
+                raise NftError("Error: conflicting intervals specified")
+        if body is not None:
+            families[family][name] = Table(text=f"table {family} {name} {{\n{body}}}\n")
+        return ""
 
     def _do(self, families: dict[str, dict[str, Table]], line: str) -> None:
         verb, kind, family, name, *rest = line.split(" ", 5)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -133,10 +133,14 @@ _rarely = st.sampled_from((False,) * 14 + (True,))
 
 @dataclass(frozen=True)
 class Plot:
-    """The fixed addresses that a network gives: ``variant`` of its IPv4 subnet, none where the engine draws it."""
+    """The fixed addresses that a network gives: ``variant`` of its IPv4 subnet, none where the engine draws it.
+
+    Where the subnet has ``moved``, who is on it already draws the first of the new addresses before others ask for one.
+    """
 
     variant: int | None = None
     ipv6: bool = False
+    moved: bool = False
 
     @classmethod
     def of(cls, network: dict[str, Any] | None) -> Plot:
@@ -248,7 +252,8 @@ def recreated(draw: st.DrawFn, there: dict[str, Any]) -> dict[str, Any]:
 def _endpoint(draw: st.DrawFn, container: str, name: str, plot: Plot, version: tuple[int, int]) -> dict[str, Any]:
     told: dict[str, Any] = {"name": name}
     if plot.variant is not None and draw(st.booleans()):
-        told["ipv4_address"] = address(name, draw(_host_number(container)), plot.variant)
+        number = 10 + CONTAINERS.index(container) if plot.moved else draw(_host_number(container))
+        told["ipv4_address"] = address(name, number, plot.variant)
     if plot.ipv6 and draw(st.booleans()):
         told["ipv6_address"] = address6(name, 16 + CONTAINERS.index(container))
     if draw(_seldom):
@@ -340,7 +345,8 @@ def topologies(draw: st.DrawFn, scene: Scene, name: str = "shop", prune: bool | 
     networks = []
     for each in OURS:
         if draw(_often):
-            told, plots[each] = draw(_network(each, there.get(each)))
+            told, plot = draw(_network(each, there.get(each)))
+            plots[each] = replace(plot, moved=each in there and plot.variant != Plot.of(there[each]).variant)
             networks.append(told)
             if told.get("state") == "absent":
                 del plots[each]

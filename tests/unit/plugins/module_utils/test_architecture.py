@@ -14,10 +14,12 @@ import pytest
 from ansible_collections.breakwater.docker.plugins.module_utils import _loop
 from ansible_collections.breakwater.docker.plugins.module_utils._model import (
     connection,
+    hosts_file,
     network,
     route,
     sysctl,
     topology,
+    tunnel,
 )
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_host import KINDS
 
@@ -115,6 +117,8 @@ def test_a_module_runs_on_a_spec_of_the_model(module: str) -> None:
         ("connections", "connection", connection.SPEC),
         ("sysctls", "sysctl", sysctl.SPEC),
         ("routes", "route", route.SPEC),
+        ("hosts_files", "hosts_file", hosts_file.SPEC),
+        ("tunnels", "tunnel", tunnel.SPEC),
     ],
 )
 def test_an_item_of_a_topology_is_what_the_module_takes(key: str, module: str, spec: object) -> None:

@@ -206,6 +206,24 @@ def test_a_recreate_that_an_engine_refuses_is_rolled_back() -> None:
     assert judge.picture(engine) == before
 
 
+def test_an_address_that_was_drawn_for_another() -> None:
+    """Remaking ``front`` elsewhere, the engine gives its first address to who was on it: nobody can foresee that."""
+    topology = {
+        "name": "shop",
+        "networks": [{"name": "front", "ipam_config": [{"subnet": "10.1.7.0/24"}], "recreate": "if_needed"}],
+        "connections": [{"container": "job", "networks": [{"name": "front", "ipv4_address": "10.1.7.2"}]}],
+    }
+    engine = FakeEngine((26, 1))
+    engine.create_network({"Name": "front", "IPAM": {"Config": [{"Subnet": "10.1.0.0/24"}]}})
+    engine.run("web", "front")
+    engine.run("job", "bridge")
+    with fake_host(engine) as host:
+        with pytest.raises(Interrupted, match="connect connection job to front: Address already in use"):
+            host.module("topology", topology)
+        with pytest.raises(DeclarationError, match=r"10\.1\.7\.2 is taken on network 'front' by container 'web'"):
+            host.module("topology", topology)
+
+
 def test_a_rollback_that_fails_says_so_and_the_next_run_goes_on() -> None:
     engine = shop()
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.breakwater.docker.plugins.module_utils._model import address
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
+from ansible_collections.breakwater.docker.tests.unit.plugins.cases import cases
 
 SPELT = [
     ("an address", address.address, "10.0.0.7", "10.0.0.7"),
@@ -116,7 +117,7 @@ def prefixes() -> st.SearchStrategy[str]:
     return st.one_of(four, six)
 
 
-@settings(deadline=None, database=None)
+@cases(100)
 @given(prefixes(), prefixes())
 def test_within_and_overlap_are_those_of_ipaddress(one: str, other: str) -> None:
     left, right = ip_network(one), ip_network(other)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import combinations, product
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.breakwater.docker.plugins.module_utils._model import boxes
 from ansible_collections.breakwater.docker.plugins.module_utils._model.policy import Element
+from ansible_collections.breakwater.docker.tests.unit.plugins.cases import cases
 
 SIDE = 6
 _ranges = st.tuples(st.integers(0, SIDE - 1), st.integers(0, SIDE - 1)).map(lambda ends: (min(ends), max(ends)))
@@ -19,7 +20,7 @@ def points(box: Element) -> set[tuple[int, ...]]:
     return set(product(*(range(low, high + 1) for low, high in box)))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@cases(300)
 @given(st.lists(_boxes, max_size=7))
 def test_disjoint_covers_the_same_and_nothing_twice(found: list[Element]) -> None:
     apart = boxes.disjoint(found)
@@ -28,7 +29,7 @@ def test_disjoint_covers_the_same_and_nothing_twice(found: list[Element]) -> Non
     assert boxes.disjoint(reversed(found)) == apart
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@cases(200)
 @given(_boxes, st.lists(_boxes, max_size=4))
 def test_left_is_what_the_others_do_not_cover(box: Element, others: list[Element]) -> None:
     left = boxes.left(box, others)

@@ -7,12 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.breakwater.docker.plugins.module_utils._model import spec
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
 from ansible_collections.breakwater.docker.plugins.module_utils._model.topology import SPEC, Topology
+from ansible_collections.breakwater.docker.tests.unit.plugins.cases import cases
 
 PLAIN: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True, "aliases": ["title"]},
@@ -137,7 +138,7 @@ def refusal_of(anything: Any) -> DeclarationError | None:
     return None
 
 
-@settings(deadline=None, database=None, max_examples=300)
+@cases(300)
 @given(st.one_of(ANYTHING, SHAPED))
 def test_whatever_is_given_is_read_or_refused_in_a_sentence(anything: Any) -> None:
     refusal = refusal_of(anything)

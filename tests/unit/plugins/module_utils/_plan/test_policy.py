@@ -9,11 +9,12 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.breakwater.docker.plugins.module_utils._host import session
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError, NotThere
+from ansible_collections.breakwater.docker.tests.unit.plugins.cases import cases
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_engine import FakeEngine
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_host import FakeHost, fake_host
 
@@ -383,7 +384,7 @@ def covers(ports: list[str], protocol: str, port: int) -> bool:
     return not ports
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@cases(60)
 @given(st.lists(_ENTRIES, min_size=1, max_size=3))
 def test_the_sets_say_what_the_entries_say(successive: list[list[dict[str, Any]]]) -> None:
     """Each policy applied over the former one; every pair and port by a reading of its own."""

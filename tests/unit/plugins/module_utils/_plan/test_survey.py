@@ -146,6 +146,51 @@ def test_what_is_exposed(shop: FakeHost) -> None:
     ]
 
 
+def test_what_passes_to_other_hosts() -> None:
+    """Each half by itself: what this host lets out, and what it lets in."""
+    joined = {
+        **SHOP,
+        "tunnels": [
+            {
+                "name": "fleet0",
+                "backend": "direct",
+                "subnets": ["10.1.0.0/24"],
+                "peers": [{"name": "forky", "endpoint": "10.99.1.13", "subnets": ["10.80.3.0/24"]}],
+            },
+        ],
+        "policy": {
+            "allow": [
+                {"from": "web", "to": "10.80.3.10", "ports": [80]},
+                {"from": "10.80.3.0/24", "to": {"network": "front"}, "ports": ["icmp"]},
+            ]
+        },
+    }
+    engine = FakeEngine((26, 1))
+    for name in ("web", "api", "db"):
+        engine.run(name)
+    with fake_host(engine) as host:
+        host.module("topology", joined)
+        before = survey(host)
+        found = survey(host, remote=[{"name": "forky/app", "address": "10.80.3.10"}], remote_ports=[80])
+    assert before["leaving"] == before["arriving"] == [] and found["expectations"] == []
+    assert before["survey"]["joined"] == [{"local": ["10.1.0.0/24"], "remote": ["10.80.3.0/24"]}]
+    assert before["survey"]["ports"] == [7, 80]
+    assert found["leaving"][:2] == [
+        {**LEAVING, "protocol": "icmp", "port": 0, "expect": "drop"},
+        {**LEAVING, "from": "api", "source": "10.1.0.20", "protocol": "tcp", "port": 80, "expect": "drop"},
+    ]
+    assert {(each["from"], each["port"]) for each in found["leaving"] if each["expect"] == "pass"} == {("web", 80)}
+    assert {(each["to"], each["port"], each["expect"]) for each in found["arriving"]} == {
+        ("web", 0, "pass"),
+        ("web", 80, "drop"),
+        ("api", 0, "pass"),
+        ("api", 80, "drop"),
+    }
+
+
+LEAVING = {"from": "api", "source": "10.1.0.20", "to": "forky/app", "address": "10.80.3.10", "reason": ""}
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
@@ -155,6 +200,8 @@ def test_what_is_exposed(shop: FakeHost) -> None:
         ({"world": "198.51.100.10", "world_ports": ["80", "http"]}, "world_ports[1]"),
         ({"world": "198.51.100.10", "world_ports": ["53/icmp"]}, "world_ports[0]"),
         ({"cells": 0}, "cells"),
+        ({"remote": [{"name": "x", "address": "10.0.0.0/8"}]}, "remote[0].address"),
+        ({"remote_ports": [80, 0]}, "remote_ports[1]"),
     ],
 )
 def test_wrong_options(asked: dict[str, Any], field: str) -> None:

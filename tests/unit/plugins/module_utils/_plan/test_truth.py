@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.breakwater.docker.plugins.module_utils._model.connection import Published
 from ansible_collections.breakwater.docker.plugins.module_utils._model.route import LiveRoute
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import reach, truth
-from ansible_collections.breakwater.docker.plugins.module_utils._plan.reach import End, Ground, Member, Net
+from ansible_collections.breakwater.docker.plugins.module_utils._plan.reach import End, Ground, Joined, Member, Net
 from ansible_collections.breakwater.docker.plugins.module_utils._plan.truth import (
     Declarations,
     PolicyDeclared,
@@ -139,6 +139,58 @@ def test_ipv6() -> None:
     assert judged("web", "api@front", "icmp", 0, 6) == "pass"
     assert judged("web", "host@front", "icmp", 0, 6) == "pass"
     assert judged("web", "far@back", "icmp", 0, 6) == "drop", "there is no default route"
+
+
+FLEET = Joined((ip_network("10.0.1.0/24"),), (ip_network("10.80.0.0/16"),))
+AFAR = End("world", "forky/app", ip_address("10.80.3.10"))
+
+
+def out(source: str, said: Declarations | None = None, **known: Any) -> str:
+    """The verdict on ``source`` to a container of another host."""
+    here = ground(joined=(FLEET,), **known)
+    own = end(source, next(iter(here.members[source].addresses)), here=here)
+    return Truth(here, said or Declarations()).cell(own, AFAR, "tcp", 80).expect or "?"
+
+
+def into(target: str, said: Declarations | None = None, **known: Any) -> str:
+    """The verdict on what comes from there."""
+    here = ground(joined=(FLEET,), **known)
+    name, _at, network = target.partition("@")
+    return Truth(here, said or Declarations()).cell(AFAR, end(name, network, here=here), "tcp", 80).expect or "?"
+
+
+def test_a_way_to_other_hosts_is_for_those_whom_it_joins() -> None:
+    assert (out("web"), into("web@front")) == ("pass", "pass")
+    assert (out("far"), into("far@back")) == ("drop", "drop"), "a network beside"
+    assert (out("db"), into("db@inner")) == ("drop", "drop"), "one without a way out"
+    assert into("api@inner") == "drop"
+    both = {"joined": (FLEET, replace(FLEET, local=(ip_network("10.0.2.0/24"),)))}
+    assert Truth(ground(**both), Declarations()).cell(end("web", "front"), AFAR, "icmp", 0).expect == "drop"
+
+
+def test_a_way_is_opened_whatever_docker_makes_of_its_network() -> None:
+    trusting = changed("front", options={"com.docker.network.bridge.trusted_host_interfaces": "fleet0"})
+    assert (out("web", **trusting), into("web@front", **trusting)) == ("pass", "pass")
+    assert into("web@front", engine=(28, 5)) == "pass"
+
+
+def test_policies_and_rules_close_a_way_to_other_hosts() -> None:
+    assert (out("web", policy()), into("web@front", policy())) == ("drop", "drop")
+    allowed = policy(entry("10.80.3.0/24", "web", 80), entry({"network": "front"}, "10.80.3.10", 443))
+    assert (out("web", allowed), into("web@front", allowed)) == ("drop", "pass")
+    assert into("web@front", policy(entry("world", "web"))) == "pass", "who is on another host is outside of this one"
+    assert into("web@front", rules({"action": "drop", "source": "10.80.0.0/16"})) == "drop"
+
+
+def test_who_answers_by_another_network_is_not_judged() -> None:
+    members = dict(ground().members)
+    way_out = LiveRoute("10.80.0.0/16", "10.0.2.1", "back")
+    members["web"] = member("web", 10, "front", "back", routes=(way_out,))
+    assert into("web@front", members=members) == "?"
+    assert out("web", members=members) == "drop", "it leaves by the address of a network that is not joined"
+    members["web"] = member("web", 10, "front", routes=(LiveRoute("10.80.0.0/16", "10.0.1.3", "front"),))
+    assert out("web", members=members) == "?", "by a router"
+    assert into("web@front", networks=changed("front", driver="macvlan")["networks"]) == "?"
 
 
 def changed(name: str, **others: Any) -> dict[str, Any]:
