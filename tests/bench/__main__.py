@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import fleet_plan, tunnels
 from .report import Report
 from .scene import PING, Scene, Task, commands, docker_containers, iptables, loop, topology
 from .stand import PlayFailed, Sample, Stand, standing
@@ -24,6 +25,8 @@ _BEYOND = "10.250.0.0/24"
 _RESTARTS, _IDLE = 200, 130
 _ENOUGH = 60.0
 """Seconds after which a case has no further round."""
+_ALONE = {"fleet_plan": fleet_plan.measure, "tunnels": tunnels.measure}
+"""What needs another stand than the one lab host, or none."""
 
 
 @dataclass(frozen=True)
@@ -209,9 +212,14 @@ def main() -> int:
         "keeper": Bench.keeper,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=cases, help="measure one case alone")
+    parser.add_argument("--only", choices=[*cases, *_ALONE], help="measure one case alone")
     parser.add_argument("--keep", action="store_true", help="leave the fleet standing for the next run")
     asked = parser.parse_args()
+    for name, measure_alone in _ALONE.items():
+        if asked.only in (None, name):
+            print(measure_alone(lambda text: print(text, flush=True)), flush=True)
+    if asked.only in _ALONE:
+        return 0
     with tempfile.TemporaryDirectory() as folder, standing(Path(folder), asked.keep) as stand:
         bench = Bench(stand)
         try:
