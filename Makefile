@@ -20,7 +20,7 @@ title = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help
 help: ## show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/p; s/^##@ (.*)/\n\1/p' Makefile | expand -t 22
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/p; s/^##@ (.*)/\n\1/p' Makefile | expand -t 26
 
 ##@ Use it
 .PHONY: setup env lab demo
@@ -72,7 +72,7 @@ gates: setup ## run every gate that needs no lab
 	@$(MAKE) --jobs=2 --output-sync=target $(GATES)
 
 test: gates integration ## run the gates, then everything on lab hosts; CI runs this
-	@$(MAKE) --jobs=2 --output-sync=line scenarios test-vm
+	@$(MAKE) --jobs=2 --output-sync=line of-all-hosts test-vm
 	$(call title,lab: fleet test down)
 	@$(LAB) down --fleet test
 
@@ -80,7 +80,7 @@ bench: setup ## measure against the peers and against the floor, on a lab host o
 	@python -m tests.bench
 
 ##@ One gate at a time
-.PHONY: $(GATES) artifact fleet integration scenarios test-vm
+.PHONY: $(GATES) artifact fleet integration integration-fleet scenarios of-all-hosts test-vm
 lint: setup ## style of Python, YAML, roles and playbooks
 	$(call title,lint: ruff)
 	@ruff check
@@ -130,18 +130,26 @@ fleet: ## the lab hosts that the tests below run on
 integration: setup fleet ## lab tests, judged on the engines themselves
 	$(call title,integration: pytest tests/integration)
 	@$(MAKE) --jobs=$(words $(SUITES)) --output-sync=target $(SUITES:%=integration-%)
-	@pytest -s tests/integration/test_fleet_*.py
 
-integration-%: # one host: they are tested side by side
+$(SUITES:%=integration-%): integration-%: # one host: they are tested side by side
 	@BREAKWATER_HOST=$* pytest -rP tests/integration --ignore-glob='*/test_fleet_*' --ignore-glob='*/test_machine_*'
+
+integration-fleet: setup fleet ## lab tests of what joins hosts
+	$(call title,integration-fleet: pytest tests/integration/test_fleet_*)
+	@pytest -s tests/integration/test_fleet_*.py
 
 scenarios: setup fleet ## molecule scenarios
 	$(call title,scenarios: molecule test)
 	@molecule test --all
 
-test-vm: setup ## lab tests on a virtual machine with Debian's own kernel
-	$(call title,lab: virtual machine up)
-	@$(LAB) vm-up
+# Each takes all lab hosts for itself, and waits more than it works: the machines go beside them.
+of-all-hosts:
+	@$(MAKE) integration-fleet
+	@$(MAKE) scenarios
+
+test-vm: setup ## lab tests on virtual machines with Debian's own kernel
+	$(call title,lab: virtual machines up)
+	@$(LAB) vm-up --machines 2
 	$(call title,test-vm: pytest tests/integration/test_machine_*)
 	@pytest tests/integration/test_machine_*.py
 	@$(LAB) vm-down
