@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from .._model.address import version_of
 from .._model.errors import HostError
-from .._model.tunnel import Fence
+from .._model.live_tunnel import Fence
 from . import chains
 from .command import run
 

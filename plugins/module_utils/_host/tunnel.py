@@ -15,10 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .._model import address, vxlan
+from .._model import address
 from .._model.errors import HostError
-from .._model.tunnel import DIRECT, VXLAN, WIREGUARD, Fence, LivePeer, LiveTunnel, Tunnel, Way, preshared_name
-from . import fence, files, netlink, sysctl, wireguard
+from .._model.live_tunnel import Fence, LivePeer, LiveTunnel, Way
+from .._model.tunnel import DIRECT, VXLAN, WIREGUARD, Tunnel, preshared_name
+from . import fence, files, netlink, sysctl, vxlan, wireguard
 from .command import run
 from .lock import FOLDER
 
@@ -85,8 +86,8 @@ def apply(tunnel: Tunnel, wanted: LiveTunnel) -> None:
         if there.mtu and (there.local, there.listen_port, there.vni) != (wanted.local, wanted.listen_port, wanted.vni):
             run(["ip", "link", "delete", "dev", name])
             there = replace(there, peers={}, routes={})
-        _interface(name, wanted, lambda: _create_vxlan(name, wanted))
-        _neighbours(name, wanted)
+        _interface(name, wanted, lambda: vxlan.create(name, wanted))
+        vxlan.introduce(name, wanted)
     _routes(name, there, wanted)
     peers = {key: replace(each, endpoint=None) if key in unknown else each for key, each in wanted.peers.items()}
     _write(name, replace(wanted, peers=peers), fenced)
@@ -156,7 +157,7 @@ def _observed(name: str, record: Mapping[str, Any]) -> LiveTunnel:
             local=address.observed(next(iter(told), None)) or "",
             listen_port=data.get("port", 0),
             vni=data.get("id", 0),
-            peers=dict(_placed(name, last)),
+            peers=dict(vxlan.placed(name, last)),
         )
     device = wireguard.device(name)
     peers = {each: _as_asked(peer, last.peers.get(each)) for each, peer in device.peers.items()}
@@ -261,56 +262,6 @@ def _present(name: str, last: LiveTunnel) -> dict[str, str]:
         ):
             found[each.destination] = each.gateway or ""
     return found
-
-
-def _create_vxlan(name: str, wanted: LiveTunnel) -> None:
-    run(
-        [
-            *("ip", "link", "add", "dev", name, "address", vxlan.mac(wanted.local), "type", "vxlan"),
-            *("id", str(wanted.vni), "local", wanted.local, "dstport", str(wanted.listen_port), "nolearning"),
-        ]
-    )
-
-
-def _placed(name: str, last: LiveTunnel) -> Iterator[tuple[str, LivePeer]]:
-    """The peers that a VXLAN knows; to one that it knows by half, as a killed run leaves it, nothing goes."""
-    neighbours, places = _known(name)
-    for each, peer in last.peers.items():
-        mac = vxlan.mac(each)
-        halves = [neighbours.get(gateway) == mac for gateway in _gateways(each, peer)]
-        halves.append((mac, each) in places)
-        if any(halves):
-            yield each, peer if all(halves) else replace(peer, subnets=())
-
-
-def _neighbours(name: str, wanted: LiveTunnel) -> None:
-    """Who is where behind a VXLAN: known beforehand, so that nobody has to ask all the others."""
-    neighbours, places = _known(name)
-    meant = {gateway: vxlan.mac(each) for each, peer in wanted.peers.items() for gateway in _gateways(each, peer)}
-    at = {(vxlan.mac(each), each) for each in wanted.peers}
-    for gateway in neighbours.keys() - meant.keys():
-        run(["ip", "neighbour", "delete", gateway, "dev", name])
-    for mac, each in sorted(places - at):
-        run(["bridge", "fdb", "delete", mac, "dev", name, "dst", each])
-    for mac, each in sorted(at - places):
-        run(["bridge", "fdb", "replace", mac, "dev", name, "dst", each, "self", "permanent"])
-    for gateway, mac in meant.items():
-        if neighbours.get(gateway) != mac:
-            run(["ip", "neighbour", "replace", gateway, "lladdr", mac, "dev", name, "nud", "permanent"])
-
-
-def _gateways(endpoint: str, peer: LivePeer) -> set[str]:
-    return {vxlan.gateway(endpoint, each) for each in peer.subnets}
-
-
-def _known(name: str) -> tuple[Mapping[str, str], set[tuple[str, str]]]:
-    """The MAC addresses of a VXLAN's neighbours by their addresses, and at which address each MAC address is."""
-    neighbours = json.loads(run(["ip", "-json", "neighbour", "show", "dev", name, "nud", "permanent"]) or "[]")
-    places = json.loads(run(["bridge", "-json", "fdb", "show", "dev", name]) or "[]")
-    return (
-        {each["dst"]: each.get("lladdr", "") for each in neighbours},
-        {(each["mac"], each["dst"]) for each in places if "dst" in each},
-    )
 
 
 def _path_mtu() -> int:

@@ -16,7 +16,8 @@ from socket import AF_INET6, SOCK_DGRAM, getaddrinfo
 from typing import Any
 
 from .._model.errors import DeclarationError, HostError
-from .._model.tunnel import LivePeer, LiveTunnel, check_public_key, preshared_name
+from .._model.live_tunnel import LivePeer, LiveTunnel
+from .._model.tunnel import check_public_key, preshared_name
 from . import files
 from .command import has, run
 

@@ -11,13 +11,14 @@ from typing import Any, Union
 from .connection import Settings
 from .firewall import Ruleset
 from .journal import Journal
+from .live_tunnel import LiveTunnel
 from .network import Definition, LiveNetwork
 from .passage import Passage
 from .policy import Table
 from .route import LiveRoute
 from .sysctl import Parameter
 from .topology import Memory
-from .tunnel import LiveTunnel, Tunnel
+from .tunnel import Tunnel
 
 
 @dataclass(frozen=True)

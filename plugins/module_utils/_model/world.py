@@ -14,6 +14,7 @@ from .errors import DeclarationError, NotThere
 from .firewall import PacketFilter, Ruleset
 from .hosts_file import LiveHostsFile
 from .journal import Journal
+from .live_tunnel import LiveTunnel, Way
 from .network import LiveNetwork
 from .passage import Passage
 from .policy import Table
@@ -21,7 +22,6 @@ from .route import LiveRoute
 from .spec import near
 from .sysctl import Space
 from .topology import Memory
-from .tunnel import LiveTunnel, Way
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,11 @@ from typing import Any
 
 from .._model import address, vxlan
 from .._model.errors import DeclarationError
+from .._model.live_tunnel import Fence, LivePeer, LiveTunnel
 from .._model.spec import under
 from .._model.step import Plan, RemoveTunnel, SetTunnel, Step
 from .._model.topology import Memory, Topology
-from .._model.tunnel import (
-    DIRECT,
-    WIREGUARD,
-    Fence,
-    LivePeer,
-    LiveTunnel,
-    Peer,
-    Tunnel,
-    derived_mtu,
-    preshared_name,
-)
+from .._model.tunnel import DIRECT, WIREGUARD, Peer, Tunnel, derived_mtu, preshared_name
 from .._model.world import World
 
 _TRUSTED = "com.docker.network.bridge.trusted_host_interfaces"

@@ -16,7 +16,7 @@ from ansible_collections.breakwater.docker.plugins.module_utils._host import fen
 from ansible_collections.breakwater.docker.plugins.module_utils._host import tunnel as ours
 from ansible_collections.breakwater.docker.plugins.module_utils._host.host import Host
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import HostError, Interrupted
-from ansible_collections.breakwater.docker.plugins.module_utils._model.tunnel import Fence
+from ansible_collections.breakwater.docker.plugins.module_utils._model.live_tunnel import Fence
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import tunnel as planner
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_host import FakeHost
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_kernel import KernelRoute, Link

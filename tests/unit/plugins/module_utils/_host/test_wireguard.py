@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.breakwater.docker.plugins.module_utils._host import wireguard
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import HostError
-from ansible_collections.breakwater.docker.plugins.module_utils._model.tunnel import LivePeer
+from ansible_collections.breakwater.docker.plugins.module_utils._model.live_tunnel import LivePeer
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_host import FakeHost
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_tunnel import Peer, Ways, drawn, public
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fleet import device, fleet_host, leaks

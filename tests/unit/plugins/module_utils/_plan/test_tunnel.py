@@ -17,6 +17,12 @@ from ansible_collections.breakwater.docker.plugins.module_utils._model.engine im
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
 from ansible_collections.breakwater.docker.plugins.module_utils._model.info import Everything
 from ansible_collections.breakwater.docker.plugins.module_utils._model.ipam import Pool
+from ansible_collections.breakwater.docker.plugins.module_utils._model.live_tunnel import (
+    Fence,
+    LivePeer,
+    LiveTunnel,
+    Way,
+)
 from ansible_collections.breakwater.docker.plugins.module_utils._model.network import Definition, LiveNetwork
 from ansible_collections.breakwater.docker.plugins.module_utils._model.step import (
     ArmRollback,
@@ -26,14 +32,7 @@ from ansible_collections.breakwater.docker.plugins.module_utils._model.step impo
     SetTunnel,
 )
 from ansible_collections.breakwater.docker.plugins.module_utils._model.topology import Memory, Topology
-from ansible_collections.breakwater.docker.plugins.module_utils._model.tunnel import (
-    SPEC,
-    Fence,
-    LivePeer,
-    LiveTunnel,
-    Tunnel,
-    Way,
-)
+from ansible_collections.breakwater.docker.plugins.module_utils._model.tunnel import SPEC, Tunnel
 from ansible_collections.breakwater.docker.plugins.module_utils._model.world import HostPrefix, World
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import info, restore, tunnel, volatile
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import topology as planner
