@@ -27,7 +27,8 @@ def ensure_key() -> str:
     return KEY.with_suffix(".pub").read_text()
 
 
-def ssh(address: str, *argv: str, port: int = 22) -> list[str]:
-    """Return the command that runs `argv` on the node at `address`."""
+def ssh(address: str, *argv: str, port: int = 22, shared: Path | None = None) -> list[str]:
+    """Return the command that runs `argv` on the node at `address`, by the connection that is `shared` if one is."""
     login = ["-i", str(KEY), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-p", str(port), f"{USER}@{address}"]
-    return ["ssh", *SSH_OPTIONS, *login, shlex.join(argv)]
+    share = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={shared}"] if shared else []
+    return ["ssh", *SSH_OPTIONS, *share, *login, shlex.join(argv)]

@@ -64,14 +64,15 @@ class Machine:
             return None
 
     def file(self, kind: str) -> Path:
-        """Return the path of what stands of it here: its disk, pid, port, console or end of the LAN."""
+        """Return the path of what stands of it here: its disk, pid, port, console, connection or end of the LAN."""
         return _HOME / f"{self.name}.{kind}"
 
     def command(self, *argv: str) -> list[str]:
         """Return the command that runs `argv` on the machine as root."""
         if self.running_pid is None:
             raise LabError(f"{self.name} does not run; `vm-up --machines {self.number}` starts it")
-        return ssh(ADDRESS, "sudo", *argv, port=self.port)
+        # To shake hands takes an emulated processor seconds.
+        return ssh(ADDRESS, "sudo", *argv, port=self.port, shared=self.file("ssh"))
 
 
 MACHINES = (Machine(NAME, 1), Machine(f"{NAME}2", 2))
@@ -120,6 +121,7 @@ def reboot(one: Machine, *, hard: bool) -> None:
     # The kernel's own reset button: nothing is stopped, nothing is written back.
     argv = ["sh", "-c", "echo b > /proc/sysrq-trigger"] if hard else ["systemctl", "reboot"]
     attempt(one.command(*argv), timeout=15)
+    attempt(["ssh", "-o", f"ControlPath={one.file('ssh')}", "-O", "exit", ADDRESS])
     _wait_until_ready(one, before)
 
 
@@ -137,7 +139,7 @@ def _destroy(one: Machine) -> None:
         while one.running_pid is not None:
             time.sleep(0.1)
     for each in _HOME.glob(f"{one.name}.*"):
-        each.unlink()
+        each.unlink(missing_ok=True)  # a connection takes its own away
 
 
 def _recipe() -> images.Recipe:
@@ -247,7 +249,8 @@ def _wait_until_ready(one: Machine, booted_before: str = "") -> None:
 
 
 def _boot_id(one: Machine) -> str:
-    return attempt(one.command("cat", "/proc/sys/kernel/random/boot_id"), timeout=15).stdout
+    # By a connection of its own: one that is shared may lead to a machine that is going down.
+    return attempt(ssh(ADDRESS, "cat", "/proc/sys/kernel/random/boot_id", port=one.port), timeout=15).stdout
 
 
 def _console(one: Machine) -> str:
