@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,13 @@ class LabHost:
     def start(self, name: str, *options: str, command: tuple[str, ...] = ("sleep", "infinity")) -> None:
         """Start a container of the workload image."""
         self.docker("run", "-d", "--init", "--name", name, *options, IMAGE, *command)
+
+    def settle(self) -> None:
+        """Wait until IPv6 works on its bridges: from the first container on, one asks whether its address is taken."""
+        until = time.monotonic() + 10
+        while self.run("ip", "-6", "addr", "show", "scope", "global", "tentative"):
+            assert time.monotonic() < until, f"{self.name}: the bridges' IPv6 addresses stay tentative"
+            time.sleep(0.1)
 
     def module(
         self,

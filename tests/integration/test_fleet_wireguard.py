@@ -128,6 +128,7 @@ def start(host: LabHost) -> None:
     """The app of a host."""
     addresses = ("--ip", f"{NETS[host.name]}.10", "--ip6", f"{NETS6[host.name]}10")
     host.start("app", "--network", "fleet", *addresses, "--restart=always", command=("echo-service",))
+    host.settle()
 
 
 def connects(host: LabHost, container: str, address: str, port: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,9 +151,7 @@ class Site:
         for network, (version, via) in product(("red", "green", "blue"), enumerate(self.lan)):
             subnet = self.plan.subnets(network)[version]
             subprocess.run(["docker", "exec", self.outside, "ip", "route", "replace", subnet, "via", via], check=True)
-        until = time.monotonic() + 10
-        while self.host.run("ip", "-6", "addr", "show", "scope", "global", "tentative"):  # nobody can send from it yet
-            assert time.monotonic() < until, "the bridges' IPv6 addresses stay tentative"
+        self.host.settle()
 
     def leave(self) -> None:
         for prober in self._probers.values():
