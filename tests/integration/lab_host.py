@@ -24,7 +24,7 @@ IMAGE = "breakwater/workload:latest"
 ENGINES = ("bookworm", "trixie", "forky")
 
 # A config-only network goes after those that took their configuration from it: hence the second round.
-_WIPE = """
+_WIPE = r"""
 systemctl stop 'breakwater-*.timer' breakwater-keeper
 for tunnel in /run/breakwater/tunnels/*.json; do
     name=$(basename "$tunnel" .json)
