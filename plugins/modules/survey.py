@@ -51,7 +51,7 @@ options:
     description:
       - Containers of other hosts, to which tunnels of a topology lead. P(breakwater.docker.fleet_remote#filter) finds
         them in what other hosts' surveys have returned.
-      - With them the result is RV(leaving) and RV(arriving), and no truth table of the host itself.
+      - With them the result is RV(leaving) and RV(arriving), and nothing on the host itself.
     type: list
     elements: dict
     default: []
@@ -99,7 +99,7 @@ EXAMPLES = r"""
 RETURN = r"""
 survey:
   description: What is declared, and what is there. The same host gives the same result, in the same order.
-  returned: success
+  returned: without O(remote)
   type: dict
   contains:
     engine:
@@ -207,7 +207,7 @@ survey:
           example: db to host on backend tcp/443
 expectations:
   description: The truth table as O(breakwater.docker.probe#module:expectations), for the host itself.
-  returned: success
+  returned: without O(remote)
   type: list
   elements: dict
   sample:
@@ -221,7 +221,7 @@ outside:
   description:
     - The same for whoever is at O(world), to be measured there. The targets are what is published on O(address), and
       the containers' own addresses.
-  returned: success
+  returned: without O(remote)
   type: list
   elements: dict
   sample:
@@ -235,7 +235,7 @@ leaving:
     - For each container of the host, each of O(remote) and each port, whether the host lets it out. An empty C(expect)
       is a cell that cannot be judged, for C(reason).
     - It passes where the other host lets it in as well. P(breakwater.docker.fleet_across#filter) puts the two together.
-  returned: success
+  returned: with O(remote)
   type: list
   elements: dict
   sample:
@@ -249,7 +249,7 @@ leaving:
       reason: ""
 arriving:
   description: The same for what comes from O(remote), and whether the host lets it in.
-  returned: success
+  returned: with O(remote)
   type: list
   elements: dict
   sample:

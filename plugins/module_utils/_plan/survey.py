@@ -38,10 +38,12 @@ def report(asked: Survey, world: World) -> dict[str, Any]:
     said = _declarations(memories, kept, world)
     rows, left_out = _rows(memories, kept, ground, world)
     truth = Truth(ground, said)
-    inside, outside = table.judged(asked, truth, ground, said, rows) if not asked.remote else ([], [])
+    if asked.remote:
+        leaving, arriving = table.across(asked, truth, ground, rows)
+        return {"leaving": [each.half for each in leaving], "arriving": [each.half for each in arriving]}
+    inside, outside = table.judged(asked, truth, ground, said, rows)
     chosen, passed_over = table.chosen(inside, asked.cells, said, ground)
     beyond, passed_over_beyond = table.chosen(outside, asked.cells, said, ground)
-    leaving, arriving = table.across(asked, truth, ground, rows)
     return {
         "survey": {
             "engine": ".".join(str(part) for part in world.engine.version),
@@ -61,8 +63,6 @@ def report(asked: Survey, world: World) -> dict[str, Any]:
         },
         "expectations": [each.expectation for each in chosen],
         "outside": [each.expectation for each in beyond],
-        "leaving": [each.half for each in leaving],
-        "arriving": [each.half for each in arriving],
     }
 
 
