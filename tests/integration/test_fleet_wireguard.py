@@ -52,6 +52,7 @@ while not over.wait(0.02):
 ping.send_signal(signal.SIGINT)
 print(ping.communicate()[0], "stream", count, longest)
 """
+FETCH = "import urllib.request as u; print(u.urlopen('http://{}:8080/', timeout=5).read().decode())"
 LOOK = """
 journalctl --no-pager -o cat
 find /etc /run /tmp /var /home /root -xdev -type f -perm /044 -size -2000k -print0 | xargs -0 cat 2>/dev/null |
@@ -167,10 +168,7 @@ def test_containers_reach_each_other(joined: Joined) -> None:
     all_reach_all(joined, 1400)
     all_reach_all(joined, 1420)  # what the tunnel takes
     for one, other in permutations(NETS, 2):
-        fetch = (
-            f"import urllib.request as u; print(u.urlopen('http://{NETS[other]}.10:8080/', timeout=5).read().decode())"
-        )
-        answer = json.loads(joined.hosts[one].inside("app", "python3", "-c", fetch))
+        answer = json.loads(joined.hosts[one].inside("app", "python3", "-c", FETCH.format(f"{NETS[other]}.10")))
         assert answer["client"] == f"{NETS[one]}.10"
         assert 0 <= joined.seen(one)["handshakes"]["fleet1"][other] < 275
 
@@ -230,6 +228,43 @@ def test_names_of_other_hosts(joined: Joined) -> None:
     for one, other in permutations(NETS, 2):
         found = joined.hosts[one].docker("exec", "app", "getent", "hosts", f"app-{other}")
         assert found.split()[0] == f"{NETS[other]}.10"
+
+
+# wg-quick as it is; the kernel of the lab has no WireGuard, and bookworm's wireguard-go does not live as a daemon.
+LAPTOP = """
+cat > /run/laptop.conf
+cat > /run/serve <<'END'
+#!/bin/sh
+systemd-run -q --unit=laptop wireguard-go -f "$1"
+until wg show "$1"; do sleep 0.1; done
+END
+chmod +x /run/serve
+WG_QUICK_USERSPACE_IMPLEMENTATION=/run/serve wg-quick up /run/laptop.conf
+"""
+
+
+def test_a_peer_that_nobody_manages(joined: Joined, tmp_path: Path) -> None:
+    """With its private key in what is written for it, it is in the fleet, and let in where the policy says so."""
+    laptop = LabHost("outside", f"breakwater-{FLEET}-outside", (0, 0))
+    private = laptop.run("wg", "genkey").strip()
+    peer = {"name": "laptop", "subnets": ["10.80.9.7/32"]}
+    peer["public_key"] = laptop.run("wg", "pubkey", given=private).strip()
+    let_in = {"from": {"remote": "laptop"}, "to": {"network": "fleet"}, "ports": ["8080/tcp", "icmp"]}
+    policy = {**POLICY, "allow": [*POLICY["allow"], let_in]}
+    joined.play(peers=[peer], policy=policy, configurations=str(tmp_path))
+    written = (tmp_path / "laptop.conf").read_text()
+    laptop.run("bash", "-c", LAPTOP, given=re.sub("# PrivateKey = .*", f"PrivateKey = {private}", written))
+    try:
+        for name, net in NETS.items():
+            assert "1 received" in laptop.run("ping", "-n", "-c1", "-W2", f"{net}.10", check=False), name
+            answer = json.loads(laptop.run("python3", "-c", FETCH.format(f"{net}.10")))
+            assert answer["client"] == "10.80.9.7", name
+            closed = f"import socket; print(socket.socket().connect_ex(('{net}.10', 9000)))"
+            assert laptop.run("timeout", "1", "python3", "-c", closed, check=False) == "", name
+    finally:
+        laptop.run("sh", "-c", "wg-quick down /run/laptop.conf; systemctl stop laptop; rm /run/laptop.conf /run/serve")
+    joined.play(absent=["laptop"])
+    assert peer["public_key"] not in joined.hosts["forky"].run("wg", "show", "fleet1", "peers")
 
 
 @contextmanager
