@@ -150,9 +150,10 @@ def files(lab: Resident) -> set[str]:
 KNOWN = {"hostile.json", "engine.json", "status.json", "lock", "keeper.lock", "restored", "bridge_filter.json"}
 
 
-def test_a_topology_has_no_name_that_is_a_path(lab: Resident) -> None:
-    for name in ("../evil", "a/b", "x;y", "x\ny", "-rf", ".hidden", "x" * 25, "ü", "a b", "*", ""):
-        for module in ("topology", "firewall", "policy"):
-            more = {"topology": {}, "firewall": {"rules": []}, "policy": {"networks": ["hostile"]}}[module]
-            failure = lab.refusal(module, name=name, **more)
-            assert str(failure).startswith("name: "), f"{module} {name!r}: {failure}"
+def test_a_topology_has_no_name_that_is_a_path(host: LabHost) -> None:
+    with resident(host) as lab:
+        for name in ("../evil", "a/b", "x;y", "x\ny", "-rf", ".hidden", "x" * 25, "ü", "a b", "*", ""):
+            for module in ("topology", "firewall", "policy"):
+                more = {"topology": {}, "firewall": {"rules": []}, "policy": {"networks": ["hostile"]}}[module]
+                failure = lab.refusal(module, name=name, **more)
+                assert str(failure).startswith("name: "), f"{module} {name!r}: {failure}"
