@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import permutations
 from pathlib import Path
@@ -19,90 +18,28 @@ from typing import Any
 
 import playbook
 import pytest
-from lab_host import LAB, ROOT, LabHost, fleet, pings
-from playbook import FLEET, Run
+from joined import (
+    FETCH,
+    NETS,
+    POLICY,
+    RING,
+    Joined,
+    address6,
+    all_reach_all,
+    connects,
+    inventory,
+    no_stranger_passes,
+    start,
+    under_load,
+)
+from lab_host import LAB, LabHost, fleet
+from playbook import FLEET
 
-NETS = {"bookworm": "10.80.1", "trixie": "10.80.2", "forky": "10.80.3"}
-NETS6 = {"bookworm": "fd80:0:0:1::", "trixie": "fd80:0:0:2::", "forky": "fd80:0:0:3::"}
-RING = (("bookworm", "trixie"), ("trixie", "forky"), ("forky", "bookworm"))
-POLICY = {
-    "default": "deny",
-    "allow": [
-        {"from": {"network": "fleet"}, "to": {"network": "fleet"}},
-        {"from": {"remote": "bookworm"}, "to": {"network": "fleet"}, "ports": ["8080/tcp", "9000/tcp", "icmp"]},
-        {"from": {"remote": "trixie"}, "to": {"network": "fleet"}, "ports": ["8080/tcp", "9000/tcp", "icmp"]},
-        {"from": {"remote": "forky"}, "to": {"network": "fleet"}, "ports": ["8080/tcp", "9000/tcp", "icmp"]},
-        {"from": {"network": "fleet"}, "to": {"cidr": "10.80.0.0/16"}},
-        {"from": {"network": "fleet"}, "to": {"cidr": "fd80::/48"}},
-    ],
-}
-LOAD = """
-import signal, socket, subprocess, sys, threading, time
-address, over = sys.argv[1], threading.Event()
-ping = subprocess.Popen(["ping", "-n", "-q", "-i", "0.05", "-w", "900", address], stdout=subprocess.PIPE, text=True)
-stream, longest, count = socket.create_connection((address, 9000), 5), 0.0, 0
-stream.settimeout(20)
-threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
-while not over.wait(0.02):
-    began, left = time.monotonic(), 1000
-    stream.sendall(bytes(left))
-    while left:
-        left -= len(stream.recv(left)) or sys.exit("the stream was closed")
-    longest, count = max(longest, time.monotonic() - began), count + 1
-ping.send_signal(signal.SIGINT)
-print(ping.communicate()[0], "stream", count, longest)
-"""
-FETCH = "import urllib.request as u; print(u.urlopen('http://{}:8080/', timeout=5).read().decode())"
 LOOK = """
 journalctl --no-pager -o cat
 find /etc /run /tmp /var /home /root -xdev -type f -perm /044 -size -2000k -print0 | xargs -0 cat 2>/dev/null |
     tr -cd '\\11\\12\\40-\\176'
 """
-
-
-@dataclass(frozen=True)
-class Joined:
-    """The fleet as it stands, with an app on each host's network and another one on a network beside it."""
-
-    hosts: dict[str, LabHost]
-    inventory: Path
-    foreseen: Run
-    first: Run
-
-    def play(self, *options: str, **variables: Any) -> Run:
-        told = json.dumps({f"breakwater_wireguard_{key}": each for key, each in variables.items()})
-        return partial(playbook.play, str(self.inventory), "wireguard", keeper=True)("--extra-vars", told, *options)
-
-    def verbose(self, *options: str, **variables: Any) -> str:
-        """All that such a run prints."""
-        told = json.dumps({f"breakwater_wireguard_{key}": each for key, each in variables.items()})
-        inventories = [f"--inventory={each}" for each in (f".lab/{FLEET}/inventory.yml", self.inventory)]
-        argv = ["ansible-playbook", *inventories, "--extra-vars", told, *options, "playbooks/wireguard.yml"]
-        environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"), **os.environ}
-        ran = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
-        assert ran.returncode == 0, ran.stdout[-4000:]
-        return ran.stdout + ran.stderr
-
-    def seen(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.hosts[name].module("tunnel_info")["seen"]
-        return found
-
-
-def inventory(path: Path, **more: Any) -> Path:
-    """The variables of the fleet, those of ``more`` hosts among them."""
-    addresses = {each.name: json.loads(each.run("ip", "-j", "-4", "address", "show", "eth0"))[0] for each in fleet()}
-    hosts = {
-        name: {
-            "breakwater_wireguard_endpoint": addresses[name]["addr_info"][0]["local"],
-            "breakwater_wireguard_subnets": [f"{net}.0/24", f"{NETS6[name]}/64"],
-            "breakwater_wireguard_names": {f"app-{name}": f"{net}.10"},
-            **more.get(name, {}),
-        }
-        for name, net in NETS.items()
-    }
-    shared = {"breakwater_wireguard_policy": POLICY}
-    path.write_text(json.dumps({"docker_hosts": {"hosts": hosts, "vars": shared}}), encoding="utf-8")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -123,39 +60,6 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Joined]:
     for each in hosts.values():
         each.wipe()
         each.play("keeper", state="absent")
-
-
-def start(host: LabHost) -> None:
-    """The app of a host."""
-    addresses = ("--ip", f"{NETS[host.name]}.10", "--ip6", f"{NETS6[host.name]}10")
-    host.start("app", "--network", "fleet", *addresses, "--restart=always", command=("echo-service",))
-    host.settle()
-
-
-def connects(host: LabHost, container: str, address: str, port: int) -> bool:
-    ask = f"import socket; socket.create_connection(({address!r}, {port}), 1)"
-    try:
-        host.inside(container, "python3", "-c", ask)
-    except AssertionError:
-        return False
-    return True
-
-
-def reaches(host: LabHost, container: str, other: str, size: int = 84) -> tuple[bool, bool]:
-    """Whether packets of ``size`` bytes, which nobody may cut, go to another host's app and back, by IPv4 and IPv6."""
-    four = pings(host, container, f"{NETS[other]}.10", "-M", "do", "-s", str(size - 28))
-    return four, pings(host, container, f"{NETS6[other]}10", "-M", "do", "-s", str(size - 48))
-
-
-def all_reach_all(joined: Joined, size: int = 84) -> None:
-    for one, other in permutations(NETS, 2):
-        assert reaches(joined.hosts[one], "app", other, size) == (True, True), f"{one} to {other}"
-
-
-def no_stranger_passes(joined: Joined) -> None:
-    """A network beside the fleet's own does not use its ways."""
-    for one, other in RING:
-        assert reaches(joined.hosts[one], "stranger", other) == (False, False), f"{one}'s stranger reaches {other}"
 
 
 def test_a_second_run_changes_nothing(joined: Joined) -> None:
@@ -267,28 +171,6 @@ def test_a_peer_that_nobody_manages(joined: Joined, tmp_path: Path) -> None:
     assert peer["public_key"] not in joined.hosts["forky"].run("wg", "show", "fleet1", "peers")
 
 
-@contextmanager
-def under_load(joined: Joined, *pairs: tuple[str, str]) -> Iterator[dict[tuple[str, str], float]]:
-    """Pings and a stream between pairs meanwhile; how many seconds each was without an answer is known at the end."""
-    lost: dict[tuple[str, str], float] = {}
-    running = {}
-    for one, other in pairs:
-        pid = joined.hosts[one].docker("inspect", "-f", "{{.State.Pid}}", "app")
-        load = ("nsenter", f"--net=/proc/{pid}/ns/net", "python3", "-c", LOAD, f"{NETS[other]}.10")
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        running[one, other] = subprocess.Popen(joined.hosts[one].command(*load), text=True, **pipes)
-    try:
-        yield lost
-    finally:
-        told = {pair: each.communicate(timeout=60)[0] for pair, each in running.items()}
-    for pair, each in told.items():
-        assert running[pair].returncode == 0, each
-        sent, received = map(int, re.findall(r"(\d+) packets transmitted, (\d+) received", each)[0])
-        count, longest = each.partition("stream")[2].split()
-        lost[pair] = (sent - received) * 0.05
-        print(f"{pair[0]} to {pair[1]}: {sent - received} of {sent} pings lost; {count} echoes, {float(longest):.2f} s")
-
-
 def test_new_keys_are_taken_into_use_without_a_gap(
     joined: Joined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,7 +229,7 @@ def test_one_host_alone_or_unreachable(joined: Joined) -> None:
 def test_a_host_goes_comes_and_moves(joined: Joined) -> None:
     """The other two notice nothing."""
     bookworm = joined.hosts["bookworm"]
-    six = _address6(bookworm)
+    six = address6(bookworm)
     with under_load(joined, ("forky", "trixie")) as lost:
         bookworm.docker("rm", "-f", "app")
         joined.play(generation=2, absent=["bookworm"])
@@ -431,12 +313,6 @@ def test_who_cuts_the_controller_off_is_taken_back(joined: Joined) -> None:
         _here("ip", "address", "delete", f"{controller}/32", "dev", ours["ifname"])
 
 
-def _address6(host: LabHost) -> str:
-    """A host's own address of IPv6 on the lab's LAN."""
-    shown = json.loads(host.run("ip", "-j", "-6", "address", "show", "eth0", "scope", "global"))
-    return str(shown[0]["addr_info"][0]["local"])
-
-
 def _here(*argv: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
@@ -444,7 +320,7 @@ def _here(*argv: str) -> str:
 @pytest.mark.parametrize(("backend", "by"), [("vxlan", 4), ("vxlan", 6), ("direct", 6)])
 def test_other_backends(joined: Joined, backend: str, by: int) -> None:
     """Containers' packets of either family, by either between the hosts."""
-    six = {name: {"breakwater_wireguard_endpoint": _address6(each)} for name, each in joined.hosts.items()}
+    six = {name: {"breakwater_wireguard_endpoint": address6(each)} for name, each in joined.hosts.items()}
     lan = replace(joined, inventory=inventory(joined.inventory.with_name("lan.json"), **(six if by == 6 else {})))
     lan.play(backend=backend)
     assert not any(lan.play("--check", backend=backend).changed.values())
