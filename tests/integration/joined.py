@@ -7,7 +7,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import permutations
@@ -45,14 +45,12 @@ class Joined:
     first: Run
 
     def play(self, *options: str, **variables: Any) -> Run:
-        told = json.dumps({f"breakwater_wireguard_{key}": each for key, each in variables.items()})
-        return playbook.play(str(self.inventory), "wireguard", "--extra-vars", told, *options, keeper=True)
+        return playbook.play(str(self.inventory), "wireguard", "--extra-vars", _told(variables), *options, keeper=True)
 
     def verbose(self, *options: str, **variables: Any) -> str:
         """All that such a run prints."""
-        told = json.dumps({f"breakwater_wireguard_{key}": each for key, each in variables.items()})
         inventories = [f"--inventory={each}" for each in (f".lab/{FLEET}/inventory.yml", self.inventory)]
-        argv = ["ansible-playbook", *inventories, "--extra-vars", told, *options, "playbooks/wireguard.yml"]
+        argv = ["ansible-playbook", *inventories, "--extra-vars", _told(variables), *options, "playbooks/wireguard.yml"]
         environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"), **os.environ}
         ran = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
         assert ran.returncode == 0, ran.stdout[-4000:]
@@ -61,6 +59,10 @@ class Joined:
     def seen(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.hosts[name].module("tunnel_info")["seen"]
         return found
+
+
+def _told(variables: Mapping[str, Any]) -> str:
+    return json.dumps({f"breakwater_wireguard_{key}": each for key, each in variables.items()})
 
 
 def inventory(path: Path, **more: Any) -> Path:

@@ -219,9 +219,8 @@ def test_one_host_alone_or_unreachable(joined: Joined) -> None:
     peers = allowed()
     assert not any(joined.play("--limit", "trixie", generation=2).changed.values())
     nowhere = inventory(joined.inventory.with_name("nowhere.json"), bookworm={"ansible_host": "10.99.1.250"})
-    told = json.dumps({"breakwater_wireguard_generation": 2})
     with pytest.raises(AssertionError, match="unreachable"):
-        playbook.play(str(nowhere), "wireguard", "--extra-vars", told, keeper=True)
+        replace(joined, inventory=nowhere).play(generation=2)
     assert peers == allowed()
     all_reach_all(joined)
 
@@ -241,8 +240,7 @@ def test_a_host_goes_comes_and_moves(joined: Joined) -> None:
         start(bookworm)
         all_reach_all(joined)
         moved = inventory(joined.inventory.with_name("moved.json"), bookworm={"breakwater_wireguard_endpoint": six})
-        told = json.dumps({"breakwater_wireguard_generation": 2})
-        playbook.play(str(moved), "wireguard", "--extra-vars", told, keeper=True)
+        replace(joined, inventory=moved).play(generation=2)
         assert f"[{six}]" in joined.hosts["forky"].run("wg", "show", "fleet0", "endpoints")
         all_reach_all(joined)
     # None was seen to be lost; a machine that is busy beyond measure may drop one of a thousand by itself.
@@ -263,9 +261,8 @@ def test_a_host_goes_comes_and_moves(joined: Joined) -> None:
 def test_by_way_of_another_host(joined: Joined, layout: str, of: dict[str, dict[str, Any]]) -> None:
     """Spokes through their hub, and a site through the leader of the other."""
     variables = {name: {f"breakwater_wireguard_{key}": one for key, one in each.items()} for name, each in of.items()}
-    told = json.dumps({"breakwater_wireguard_generation": 2, "breakwater_wireguard_layout": layout})
     there = inventory(joined.inventory.with_name(f"{layout}.json"), **variables)
-    playbook.play(str(there), "wireguard", "--extra-vars", told, keeper=True)
+    replace(joined, inventory=there).play(generation=2, layout=layout)
     assert len(joined.hosts["forky"].run("wg", "show", "fleet0", "peers").split()) == 1
     all_reach_all(joined, 1420)
     no_stranger_passes(joined)
