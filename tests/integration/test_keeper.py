@@ -26,17 +26,17 @@ METRICS = "/var/lib/prometheus/node-exporter"
 HOME = "--ip 10.81.1.10 --ip6 fd00:81:1::a"
 SEED = 4
 CROWD = 40
-TAKEN = 2.0
-"""Seconds within which an address that another container has taken is closed to it."""
-FLUSHED = 3.0
-"""Seconds within which what a flush has opened is closed again, on a host that is busy with all else."""
+EVERY = 5
+"""Seconds between two looks of the keeper that nothing has called for."""
+TOLD = 4.0
+"""Seconds within which what a fault has opened is closed again, on however busy a machine: it was told, and looked."""
 
 
 @pytest.fixture(scope="module")
 def kept(host: LabHost) -> Iterator[LabHost]:
     """A host with the keeper on it, installed by its role; afterwards there is no trace of it."""
     host.run("mkdir", "-p", METRICS)
-    host.play("keeper", interval=5)
+    host.play("keeper", interval=EVERY)
     yield host
     host.play("keeper", state="absent")
     left = host.run(
@@ -68,10 +68,10 @@ def test_what_befalls_containers(scene: Scene) -> None:
     with scene.fault("recreated with another address"):
         scene.sh("docker rm -f web; " + scene.start("web", at=20))
     scene.sh(scene.start("thief", at=20, verb="create"))
-    with scene.fault("a container starts with the address of one that went", window=TAKEN):
-        scene.sh("docker rm -f web; docker start thief; sleep 1; docker rm -f thief; " + scene.start("web"))
-    with scene.fault("a container is connected with the address of one that went", window=TAKEN):
-        scene.sh(f"docker network disconnect front web; docker network connect {HOME} front mole; sleep 1")
+    with scene.fault("a container starts with the address of one that went", window=TOLD):
+        scene.sh(f"docker rm -f web; docker start thief; sleep {EVERY}; docker rm -f thief; " + scene.start("web"))
+    with scene.fault("a container is connected with the address of one that went", window=TOLD):
+        scene.sh(f"docker network disconnect front web; docker network connect {HOME} front mole; sleep {EVERY}")
         scene.sh(f"docker network disconnect front mole; docker network connect {HOME} front web")
     with scene.fault("disconnected by hand"):
         scene.sh("docker network disconnect front app; docker network disconnect back gw")
@@ -120,18 +120,18 @@ def tables(host: LabHost) -> str:
 def test_what_befalls_the_packet_filter(scene: Scene) -> None:
     # Docker's own chains come back with Docker alone; until then nothing but what is ours stands between containers.
     scene.sh("iptables -P FORWARD ACCEPT; ip6tables -P FORWARD ACCEPT")
-    with scene.fault("iptables -F and -X", ruled=FLUSHED):
+    with scene.fault("iptables -F and -X", ruled=TOLD):
         scene.sh("for tool in iptables ip6tables; do $tool -F; $tool -X; done")
-    with scene.fault("firewalld reloads", ruled=FLUSHED):
+    with scene.fault("firewalld reloads", ruled=TOLD):
         scene.sh(
             "for tool in iptables ip6tables; do for table in raw mangle nat filter; do"
             " $tool -t $table -F; $tool -t $table -X; done; done"
         )
-    with scene.fault("nft flush ruleset", window=FLUSHED):
+    with scene.fault("nft flush ruleset", window=TOLD):
         scene.sh("nft flush ruleset")
-    with scene.fault("nft flush ruleset, twice", window=2 * FLUSHED):
+    with scene.fault("nft flush ruleset, twice", window=TOLD):
         scene.sh("nft flush ruleset; sleep 0.2; nft flush ruleset")
-    with scene.fault("docker restarts on an empty packet filter", window=FLUSHED):
+    with scene.fault("docker restarts on an empty packet filter", window=TOLD):
         scene.sh("nft flush ruleset; systemctl restart docker")
     scene.is_whole()
 
@@ -143,9 +143,9 @@ def test_what_befalls_the_engine(scene: Scene) -> None:
         scene.sh(KILLED)
     with live_restore(scene):
         # An engine that starts puts its chains in order, ours by DOCKER-USER among them, under running containers.
-        with scene.fault("systemctl restart docker, with live-restore", ruled=FLUSHED):
+        with scene.fault("systemctl restart docker, with live-restore", ruled=TOLD):
             scene.sh("systemctl reset-failed docker; systemctl restart docker")
-        with scene.fault("kill -9 of dockerd, with live-restore", ruled=FLUSHED):
+        with scene.fault("kill -9 of dockerd, with live-restore", ruled=TOLD):
             scene.sh(KILLED)
     with scene.fault("the host reboots"):
         subprocess.run([sys.executable, str(LAB), "reboot", "--fleet", FLEET, scene.host.name], check=True, timeout=200)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 from .._model import address
@@ -66,7 +66,7 @@ def observed(found: Mapping[str, Any]) -> Container:
 
 
 def listed(found: Mapping[str, Any]) -> Container:
-    """The container of one entry of GET /containers: it tells neither of settings nor of the namespace."""
+    """The container of one entry of GET /containers: of its settings, those addresses that wait for its start."""
     running = found.get("State") in ("running", "paused")
     mode = (found.get("HostConfig") or {}).get("NetworkMode") or "default"
     networks = (found.get("NetworkSettings") or {}).get("Networks") or {}
@@ -74,7 +74,7 @@ def listed(found: Mapping[str, Any]) -> Container:
         name: LiveEndpoint(
             each.get("NetworkID") or "",
             name,
-            Settings(),
+            Settings() if running else _fixed(each),
             address.observed(each.get("IPAddress")) if running else None,
             address.observed(each.get("GlobalIPv6Address")) if running else None,
         )
@@ -110,16 +110,15 @@ def _is_real(found: Mapping[str, Any], netns: str | None) -> bool:
 
 
 def _endpoint(name: str, found: Mapping[str, Any], container: Mapping[str, Any], running: bool) -> LiveEndpoint:
-    ipam = found.get("IPAMConfig") or {}
+    link_local = (found.get("IPAMConfig") or {}).get("LinkLocalIPs") or ()
     # Engines before 25.0 list the container's short ID among the aliases.
     aliases = {each for each in found.get("Aliases") or () if each != container["Id"][:12]}
     return LiveEndpoint(
         found["NetworkID"],
         name,
-        Settings(
-            ipv4_address=address.observed(ipam.get("IPv4Address")),
-            ipv6_address=address.observed(ipam.get("IPv6Address")),
-            link_local_ips=tuple(sorted(str(address.observed(each)) for each in ipam.get("LinkLocalIPs") or ())),
+        replace(
+            _fixed(found),
+            link_local_ips=tuple(sorted(str(address.observed(each)) for each in link_local)),
             aliases=tuple(sorted(aliases)),
             links=tuple(sorted(found.get("Links") or ())),
             driver_opts=found.get("DriverOpts") or {},
@@ -130,6 +129,12 @@ def _endpoint(name: str, found: Mapping[str, Any], container: Mapping[str, Any],
         _mac(name, found, container),
         tuple(str(address.observed(each)) for each in (found.get("Gateway"), found.get("IPv6Gateway")) if each),
     )
+
+
+def _fixed(found: Mapping[str, Any]) -> Settings:
+    """The addresses that an endpoint was asked to have."""
+    ipam = found.get("IPAMConfig") or {}
+    return Settings(address.observed(ipam.get("IPv4Address")), address.observed(ipam.get("IPv6Address")))
 
 
 def _mac(name: str, found: Mapping[str, Any], container: Mapping[str, Any]) -> str | None:

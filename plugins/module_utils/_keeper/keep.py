@@ -121,46 +121,54 @@ class _Keeper:
         memories = LastingMemories()
         self._record.forget_all_but(memories)
         why = ", ".join(dict.fromkeys(each.why for each in wakes[:5])) or "a look in passing"
+        closed = {name: self._filters(name, engine, memories) for name in memories}
         healed = False
         for name in memories:
-            healed = self._keep(name, engine, memories, why) or healed
+            healed = self._keep(name, engine, memories, closed.get(name, []), why) or healed
         # What comes before a container's start is not yet anybody's loss.
         happened = [each.at for each in wakes if each.why.endswith(": start")] or [each.at for each in wakes]
         if healed and happened:
             self._record.took(time.time() - min(happened))
         return not any(self._record.of(name).failure for name in memories)
 
-    def _keep(self, name: str, engine: DockerEngine, memories: LastingMemories, why: str) -> bool:
+    def _filters(self, name: str, engine: DockerEngine, memories: LastingMemories) -> list[str]:
+        """What was done to what filters packets alone, ahead of the rest of all topologies.
+
+        Who has which address, one list of the engine tells. The rest looks at each container, and the engine lets
+        whoever does so wait while it starts or removes that one; meanwhile an address may be another one's.
+        """
+        try:
+            return _steps(self._brought(FILTERS, name, engine, memories))
+        except BreakwaterError:  # a network is not there yet, say; what is wrong, the whole tells
+            return []
+
+    def _keep(self, name: str, engine: DockerEngine, memories: LastingMemories, ahead: list[str], why: str) -> bool:
         """Bring one topology to what it declares, or see what is not so; whether something was healed."""
         kept = self._record.of(name)
         kept.looked = time.time()
-        result: Mapping[str, Any] = {"steps": [], "pending": [], "warnings": []}
+        result: Mapping[str, Any] = {}
         failure = ""
         try:
-            with alone():
-                # Read anew: what held the lock may have been the run that declares something else.
-                if name not in set(memories):
-                    return False
-                topology = declared(name, memories[name])
-                try:
-                    result = self._converge(TOPOLOGY, topology, engine, memories)
-                except BreakwaterError as problem:
-                    failure = _told(problem)
-                    engine.greet()
-                    result = self._converge(FILTERS, topology, engine, memories)
+            result = self._brought(TOPOLOGY, name, engine, memories)
         except BreakwaterError as problem:
-            failure = failure or _told(problem)
+            failure = _told(problem)
         kept.failed_count += bool(failure)
-        found = [f"{each['verb']} {each['resource']}" for each in result["steps"]]
+        found = list(dict.fromkeys((*ahead, *_steps(result))))
         self._tell(name, found, failure or memories.refused.get(name, ""), why)
-        kept.pending = [*result["pending"], *result["warnings"]]
+        kept.pending = [*result.get("pending", ()), *result.get("warnings", ())]
         kept.holds = not kept.failure and not kept.drift
         return bool(found) and self._heals
 
-    def _converge(
-        self, kind: Kind[Topology], topology: Topology, engine: DockerEngine, memories: LastingMemories
-    ) -> dict[str, Any]:
-        return converge(kind, topology, Host(engine, memories), check_mode=not self._heals)
+    def _brought(
+        self, kind: Kind[Topology], name: str, engine: DockerEngine, memories: LastingMemories
+    ) -> Mapping[str, Any]:
+        """The result of a run for one topology; nothing if it is gone."""
+        with alone():
+            # Read anew: what held the lock may have been the run that declares something else.
+            if name not in set(memories):
+                return {}
+            host = Host(engine, memories)
+            return converge(kind, declared(name, memories[name]), host, check_mode=not self._heals)
 
     def _tell(self, name: str, found: list[str], failure: str, why: str) -> None:
         kept = self._record.of(name)
@@ -180,6 +188,10 @@ class _Keeper:
                 if each not in kept.drift:
                     warn(f"{name}: is not as declared, to be healed by: {each} ({why})")
             kept.drift = found
+
+
+def _steps(result: Mapping[str, Any]) -> list[str]:
+    return [f"{each['verb']} {each['resource']}" for each in result.get("steps", ())]
 
 
 def _told(problem: BreakwaterError) -> str:

@@ -70,7 +70,7 @@ class World:
     networks: Mapping[str, LiveNetwork] = field(default_factory=dict)
     containers: Mapping[str, Container] = field(default_factory=dict)
     residents: Mapping[str, Container] = field(default_factory=dict)
-    """The same containers as one list of the engine tells of them all: addresses and labels, and no settings."""
+    """The same containers as one list of the engine tells of them all: labels, and addresses now or once started."""
     routes: Mapping[str, tuple[LiveRoute, ...]] = field(default_factory=dict)
     macs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The MAC addresses that running containers use, by full ID and then by network: the engine may not know."""

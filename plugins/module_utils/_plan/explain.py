@@ -74,6 +74,7 @@ def _nearest(lines: Iterable[Allowed], world: World) -> Iterator[Allowed]:
     home = {
         found: (each.name, name)
         for each in world.known_residents()
+        if each.running
         for name, endpoint in each.endpoints.items()
         for found in endpoint.addresses
     }

@@ -211,15 +211,11 @@ class _Places:
             if (network := world.network(name)) is not None
             for version in whereabouts.versions(network)
         } or {4: set(), 6: set()}
-        if not container.running:
-            # It comes back to its fixed addresses: what is closed to it must be so by then.
-            container = world.containers[container_id]
         for name in seen:
-            places: Iterable[Element] = ()
+            # Who does not run comes back to its fixed addresses: what is closed to it must be so by then.
+            places: Iterable[Element] = container.endpoints[name].addresses
             if container.running:
                 places = whereabouts.on_network(container, name, world)
-            elif name in container.endpoints:
-                places = container.endpoints[name].addresses
             for each in places:
                 version = address.version_of(each) if isinstance(each, str) else each.version
                 found.setdefault(version, set()).add(each)

@@ -266,6 +266,7 @@ def lines_of(sets: Mapping[str, Iterable[Element]], world: World) -> Iterator[Al
     names = {
         found: each.name
         for each in world.known_residents()
+        if each.running
         for endpoint in each.endpoints.values()
         for found in endpoint.addresses
     }

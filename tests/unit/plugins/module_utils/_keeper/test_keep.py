@@ -200,6 +200,18 @@ def test_what_filters_packets_holds_whatever_is_wrong_with_the_rest(host: FakeHo
     assert told(host)["topologies"]["shop"]["holds"]
 
 
+def test_an_engine_that_is_busy_with_a_container_does_not_keep_its_address_open(host: FakeHost) -> None:
+    watching, table = keeper(), host.engine.kernel.nft.tables["breakwater-shop"]
+    assert table.sets["pairs4"].elements
+    host.engine.stop("web")
+    with patch.object(FakeEngine, "inspect", side_effect=HostError("the engine could not inspect container web")):
+        watching.look([wake.Wake("container web: die", 1.0)])
+    table = host.engine.kernel.nft.tables["breakwater-shop"]
+    assert not table.sets["pairs4"].elements and table.sets["governed4"].elements
+    found = told(host)["topologies"]["shop"]
+    assert not found["holds"] and [each["what"] for each in found["healed"]] == ["set policy shop"]
+
+
 def test_what_others_have_made_impossible_is_told_and_the_rest_holds(host: FakeHost) -> None:
     watching = keeper()
     for name in ("gw", "web"):  # on two networks both: the way by the one is no clear word any more
