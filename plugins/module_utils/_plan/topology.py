@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,6 +21,9 @@ from . import connection, firewall, hosts_file, memory, network, passage, policy
 from .expected import assumed, expected
 from .predict import Draft, after
 
+_Part = Callable[[Topology, World], Plan]
+"""What plans one part of a topology."""
+
 
 def plan(topology: Topology, world: World) -> Plan:
     """The steps to ``topology``, each part planned on the world that the parts before it leave behind."""
@@ -31,15 +34,9 @@ def plan(topology: Topology, world: World) -> Plan:
     _check_members(topology, world)
     draft = _networks(topology, world)
     draft += _closing(topology, after(world, draft.steps))
-    made = future = assumed(topology, after(world, draft.steps))
-    moves = Plan()
-    for part in (_connections, prune.plan, _sysctls, _routes, _hosts_files, _policy):
-        found = part(topology, future)
-        moves += found
-        future = after(future, found.steps)
-    tightened = _rules_ahead(topology, future, made) if moves.steps else Plan()
-    draft += tightened + moves
-    future = after(future, tightened.steps)
+    made = assumed(topology, after(world, draft.steps))
+    moves, future = _moves(topology, (_connections, prune.plan, _sysctls, _routes, _hosts_files, _policy), made)
+    draft += moves
     noted = memory.made(topology, draft.steps, world, future)
     # A container that the play starts after this is taken as there: its passages stay until it is.
     draft += passage.plan(topology.name, topology.routes, noted.routes, expected(topology, future))
@@ -64,8 +61,8 @@ def _guarded(topology: Topology, found: Plan, world: World) -> Plan:
 def filters(topology: Topology, world: World) -> Plan:
     """The steps to what filters packets alone: what closes must hold, whatever is wrong with the rest."""
     draft = _closing(topology, world)
-    draft += _policy(topology, after(world, draft.steps))
-    return draft + _rules(topology, after(world, draft.steps))
+    moves, future = _moves(topology, (_policy,), after(world, draft.steps))
+    return draft + moves + _rules(topology, future)
 
 
 def scope(topology: Topology) -> Scope:
@@ -117,6 +114,17 @@ def _declared_on(topology: Topology, declared: Network, world: World) -> dict[st
         if container_id is not None and (listed or each.exclusive):
             found[container_id] = listed[0] if listed and each.state == "present" else None
     return found
+
+
+def _moves(topology: Topology, parts: Iterable[_Part], world: World) -> tuple[Plan, World]:
+    """The steps of ``parts``, those to the rules that must hold meanwhile before them; and the world after all."""
+    found, future = Plan(), world
+    for part in parts:
+        more = part(topology, future)
+        found += more
+        future = after(future, more.steps)
+    tightened = _rules_ahead(topology, future, world) if found.steps else Plan()
+    return tightened + found, after(future, tightened.steps)
 
 
 def _connections(topology: Topology, world: World) -> Plan:
@@ -233,7 +241,7 @@ def _ruleset(topology: Topology, world: World) -> Firewall | None:
 
 
 def _rules_ahead(topology: Topology, future: World, world: World) -> Plan:
-    """The step before containers move: new rules hold while they do."""
+    """The step before containers move, or are let in: new rules hold while they do."""
     ruleset = _ruleset(topology, world)
     return Plan() if ruleset is None else firewall.ahead(ruleset, future, world)
 

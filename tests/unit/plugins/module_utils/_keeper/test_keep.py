@@ -18,7 +18,7 @@ from ansible_collections.breakwater.docker.plugins.module_utils._host.host impor
 from ansible_collections.breakwater.docker.plugins.module_utils._keeper import keep, record, restore, status, wake
 from ansible_collections.breakwater.docker.plugins.module_utils._model.engine import EngineAddress
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import HostError, Refused
-from ansible_collections.breakwater.docker.plugins.module_utils._model.step import Plan
+from ansible_collections.breakwater.docker.plugins.module_utils._model.step import Plan, Step
 from ansible_collections.breakwater.docker.plugins.module_utils._plan import topology
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_engine import FakeEngine
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_host import FakeHost, fake_host
@@ -51,6 +51,7 @@ SHOP: dict[str, Any] = {
         {"action": "drop", "source": "203.0.113.0/24", "destination": "web"},
     ],
 }
+CLOSED = {"action": "drop", "source": "db", "destination": "gw"}
 START = wake.Wake("container web: start", 1.0)
 ANSWERS = wake.Wake("the engine answers", 1.0, engine="")
 
@@ -210,6 +211,24 @@ def test_an_engine_that_is_busy_with_a_container_does_not_keep_its_address_open(
     assert not table.sets["pairs4"].elements and table.sets["governed4"].elements
     found = told(host)["topologies"]["shop"]
     assert not found["holds"] and [each["what"] for each in found["healed"]] == ["set policy shop"]
+
+
+def test_a_rule_knows_an_address_before_the_policy_lets_it_in(host: FakeHost) -> None:
+    let_in = {"from": {"network": "back"}, "to": "gw", "ports": [8080]}
+    host.module("topology", {**SHOP, "policy": {"allow": [let_in]}, "rules": [CLOSED]})
+    watching, done = keeper(), []
+    host.engine.stop("gw")
+    watching.look([wake.Wake("container gw: die", 1.0)])
+    host.engine.start("gw")
+    apply = Host.apply
+
+    def noted(on: Host, step: Step) -> None:
+        done.append(str(step))
+        apply(on, step)
+
+    with patch.object(Host, "apply", noted):
+        watching.look([wake.Wake("container gw: start", 2.0)])
+    assert done[:2] == ["change ruleset shop", "set policy shop"]
 
 
 def test_what_others_have_made_impossible_is_told_and_the_rest_holds(host: FakeHost) -> None:
