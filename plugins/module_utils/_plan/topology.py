@@ -9,15 +9,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from .._model.connection import Connection, Endpoint
+from .._model.connection import Connection
 from .._model.errors import DeclarationError, NotThere
 from .._model.firewall import Firewall
 from .._model.hosts_file import owner_of
-from .._model.network import Network
 from .._model.step import ArmRollback, Pending, Plan, Remember, Step
 from .._model.topology import Memory, Topology
 from .._model.world import Scope, World
-from . import connection, firewall, hosts_file, memory, network, passage, policy, prune, route, sysctl, tunnel
+from . import agreed, connection, firewall, hosts_file, memory, network, passage, policy, prune, route, sysctl, tunnel
 from .expected import assumed, expected
 from .predict import Draft, after
 
@@ -30,8 +29,8 @@ def plan(topology: Topology, world: World) -> Plan:
     if topology.state == "absent":
         return _guarded(topology, _removal(topology, assumed(topology, world)), world)
     topology = _chosen(topology, world)
-    _check_owners(topology, world)
-    _check_members(topology, world)
+    agreed.check_owners(topology, world)
+    agreed.check_members(topology, world)
     draft = _networks(topology, world)
     draft += _closing(topology, after(world, draft.steps))
     made = assumed(topology, after(world, draft.steps))
@@ -100,20 +99,8 @@ def _networks(topology: Topology, world: World) -> Plan:
     # A network that others take their configuration from must be there before them.
     for each in sorted(topology.networks, key=lambda declared: not declared.config_only):
         owned = each.owned_by(topology.name) if each.state == "present" else each
-        draft.add(network.itself(owned, draft.world, _declared_on(topology, each, draft.world)))
+        draft.add(network.itself(owned, draft.world, agreed.declared_on(topology, each, draft.world)))
     return draft.plan
-
-
-def _declared_on(topology: Topology, declared: Network, world: World) -> dict[str, Endpoint | None]:
-    """The endpoints that ``topology`` declares on one network, by the ID of their container; None for who leaves."""
-    found: dict[str, Endpoint | None] = {}
-    live = world.network(declared.name)
-    for each in topology.connections:
-        container_id = world.container_id(each.container)
-        listed = [one for one in each.networks if one.name == declared.name or (live and one.name == live.id)]
-        if container_id is not None and (listed or each.exclusive):
-            found[container_id] = listed[0] if listed and each.state == "present" else None
-    return found
 
 
 def _moves(topology: Topology, parts: Iterable[_Part], world: World) -> tuple[Plan, World]:
@@ -271,43 +258,6 @@ def _waiting(topology: Topology, what: str, planned: Callable[[], Plan]) -> Plan
         if not topology.is_kept:
             raise
         return Plan(warnings=(str(wrong),))
-
-
-def _check_owners(topology: Topology, world: World) -> None:
-    for each in topology.networks:
-        live = world.network(each.name)
-        if live is not None and live.owner not in (None, topology.name):
-            raise DeclarationError(
-                each.at("name"),
-                f"network '{live.name}' was made by topology '{live.owner}'; it is declared there",
-            )
-
-
-def _check_members(topology: Topology, world: World) -> None:
-    """A network's own list of members and the connections must not contradict each other."""
-
-    def identity(reference: str) -> str:
-        return world.container_id(reference) or reference
-
-    for declared in topology.networks:
-        if declared.connected is None or declared.state == "absent":
-            continue
-        members = {identity(each): n for n, each in enumerate(declared.connected)}
-        attached = _declared_on(topology, declared, world)
-        for each in topology.connections:
-            who = identity(each.container)
-            endpoint = attached.get(who)
-            if endpoint is not None and who not in members and not declared.appends:
-                raise DeclarationError(
-                    endpoint.at("name"),
-                    f"{declared.at('connected')} lists the containers on network '{declared.name}',"
-                    f" and '{each.container}' is not among them; add it there, or set appends: true",
-                )
-            if who in attached and endpoint is None and who in members:
-                raise DeclarationError(
-                    f"{declared.at('connected')}[{members[who]}]",
-                    f"{each.path} takes container '{each.container}' off network '{declared.name}'",
-                )
 
 
 def _removal(topology: Topology, world: World) -> Plan:
