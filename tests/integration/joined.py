@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import playbook
-from lab_host import ROOT, LabHost, fleet, pings
-from playbook import FLEET, Run
+from lab_host import LabHost, fleet, pings
+from playbook import Run
 
 NETS = {"bookworm": "10.80.1", "trixie": "10.80.2", "forky": "10.80.3"}
 NETS6 = {"bookworm": "fd80:0:0:1::", "trixie": "fd80:0:0:2::", "forky": "fd80:0:0:3::"}
@@ -45,15 +44,11 @@ class Joined:
     first: Run
 
     def play(self, *options: str, **variables: Any) -> Run:
-        return playbook.play(str(self.inventory), "wireguard", "--extra-vars", _told(variables), *options, keeper=True)
+        return playbook.play(str(self.inventory), "wireguard", *_told(variables), *options, keeper=True)
 
     def verbose(self, *options: str, **variables: Any) -> str:
         """All that such a run prints."""
-        inventories = [f"--inventory={each}" for each in (f".lab/{FLEET}/inventory.yml", self.inventory)]
-        argv = ["ansible-playbook", *inventories, "--extra-vars", _told(variables), *options, "playbooks/wireguard.yml"]
-        environment = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"), **os.environ}
-        ran = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
-        assert ran.returncode == 0, ran.stdout[-4000:]
+        ran = playbook.run(str(self.inventory), "wireguard", *_told(variables), *options, keeper=True)
         return ran.stdout + ran.stderr
 
     def seen(self, name: str) -> dict[str, Any]:
@@ -61,8 +56,8 @@ class Joined:
         return found
 
 
-def _told(variables: Mapping[str, Any]) -> str:
-    return json.dumps({f"breakwater_wireguard_{key}": each for key, each in variables.items()})
+def _told(variables: Mapping[str, Any]) -> tuple[str, str]:
+    return "--extra-vars", json.dumps({f"breakwater_wireguard_{key}": each for key, each in variables.items()})
 
 
 def inventory(path: Path, **more: Any) -> Path:

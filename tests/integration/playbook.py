@@ -22,7 +22,9 @@ class Run:
     done: dict[str, list[str]] = field(default_factory=dict)
 
 
-def play(inventory: str, playbook: str, *options: str, keeper: bool = False, lab: str = FLEET) -> Run:
+def run(
+    inventory: str, playbook: str, *options: str, keeper: bool = False, lab: str = FLEET, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run a playbook on a whole ``lab``, with what ``inventory`` declares; it must not fail.
 
     Without the keeper all that is done is done by the run; with it, the keeper may be quicker.
@@ -31,13 +33,16 @@ def play(inventory: str, playbook: str, *options: str, keeper: bool = False, lab
     keeps = json.dumps({"breakwater_topology_keeper": keeper, "breakwater_verify_report": report})
     inventories = [f"--inventory={each}" for each in (f".lab/{lab}/inventory.yml", inventory)]
     argv = ["ansible-playbook", *inventories, "--extra-vars", keeps, *options, f"playbooks/{playbook}.yml"]
-    environment = {
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
-        **os.environ,
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-    }
-    ran = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    known = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"), **os.environ, **environment}
+    ran = subprocess.run(argv, cwd=ROOT, env=known, capture_output=True, text=True, timeout=900, check=False)
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr
+    return ran
+
+
+def play(inventory: str, playbook: str, *options: str, keeper: bool = False, lab: str = FLEET) -> Run:
+    """What such a run has done."""
+    callback = "ansible.posix.json"
+    ran = run(inventory, playbook, *options, keeper=keeper, lab=lab, ANSIBLE_STDOUT_CALLBACK=callback)
     told = json.loads(ran.stdout)
     done: dict[str, list[str]] = {}
     for task in told["plays"][0]["tasks"]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The containers of three hosts, each with another engine, reach each other; judged by ping, streams and the kernel."""
+"""The containers of three hosts, each with another engine, reach each other; judged by ping, streams and the kernel.
+
+One story on one fleet: each test goes on from the keys and the peers that those before it leave.
+"""
 
 from __future__ import annotations
 
