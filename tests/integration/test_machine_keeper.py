@@ -66,6 +66,7 @@ def shop(machine: Machine) -> Iterator[Machine]:
     machine.docker("start", "stranger")
     yield machine
     machine.play("keeper", state="absent")
+    machine.docker("rm", "-f", "stranger")  # who writes there
     machine.run("rm", "-rf", "/srv/log")
 
 
