@@ -15,6 +15,7 @@ from .._model.policy import POLICY_SPEC, Allowed, Element, Entry, Policy, Questi
 from .._model.spec import read
 from .._model.topology import Memory
 from .._model.world import World
+from . import whereabouts
 from .policy import governed
 from .rulebook import Rulebook, elements_of, lines_of, passed_over
 
@@ -71,13 +72,7 @@ def _explained(policy: Policy, networks: list[LiveNetwork], flow: Entry, world: 
 
 def _nearest(lines: Iterable[Allowed], world: World) -> Iterator[Allowed]:
     """The ``lines`` that packets take: between two containers those on a network of both, if there is one."""
-    home = {
-        found: (each.name, name)
-        for each in world.known_residents()
-        if each.running
-        for name, endpoint in each.endpoints.items()
-        for found in endpoint.addresses
-    }
+    home = whereabouts.homes(world)
     ends = [(line, home.get(str(line.source.where)), home.get(str(line.destination.where))) for line in lines]
     joined = {(one[0], other[0]) for _line, one, other in ends if one and other and one[1] == other[1]}
     for line, one, other in ends:

@@ -263,13 +263,7 @@ def elements_of(line: Allowed) -> Iterator[tuple[str, Element]]:
 
 def lines_of(sets: Mapping[str, Iterable[Element]], world: World) -> Iterator[Allowed]:
     """The lines that the elements of a table allow, named as far as somebody is there to give the name."""
-    names = {
-        found: each.name
-        for each in world.known_residents()
-        if each.running
-        for endpoint in each.endpoints.values()
-        for found in endpoint.addresses
-    }
+    names = {found: container for found, (container, _network) in whereabouts.homes(world).items()}
     subnets = {subnet: each.name for each in world.networks.values() for subnet in each.definition.subnets}
 
     def end(span: tuple[int, int], version: int) -> End:

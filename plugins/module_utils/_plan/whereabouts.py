@@ -33,6 +33,17 @@ def on_network(container: Container, name: str, world: World) -> Iterator[Wherea
             yield Drawn(container.name, name, version)
 
 
+def homes(world: World) -> dict[str, tuple[str, str]]:
+    """Whose the addresses in use are: the names of the container and of the network, by address."""
+    return {
+        found: (each.name, name)
+        for each in world.known_residents()
+        if each.running
+        for name, endpoint in each.endpoints.items()
+        for found in endpoint.addresses
+    }
+
+
 def versions(network: LiveNetwork) -> tuple[int, ...]:
     """The IP versions that containers have an address of on ``network``."""
     definition = network.definition
