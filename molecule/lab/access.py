@@ -12,10 +12,7 @@ STATE = Path(__file__).resolve().parents[2] / ".lab"
 KEY = STATE / "id_ed25519"
 
 # Nodes come and go under the same addresses: their host keys mean nothing.
-SSH_OPTIONS = (
-    *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
-    *("-o", "LogLevel=ERROR", "-o", "ConnectTimeout=5"),
-)
+SSH_OPTIONS = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
 
 
 def ensure_key() -> str:
@@ -27,8 +24,12 @@ def ensure_key() -> str:
     return KEY.with_suffix(".pub").read_text()
 
 
-def ssh(address: str, *argv: str, port: int = 22, shared: Path | None = None) -> list[str]:
-    """Return the command that runs `argv` on the node at `address`, by the connection that is `shared` if one is."""
+def ssh(address: str, *argv: str, port: int = 22, shared: Path | None = None, within: int = 5) -> list[str]:
+    """Return the command that runs `argv` on the node at `address`, by the connection that is `shared` if one is.
+
+    `within`: the seconds in which they must have shaken hands.
+    """
     login = ["-i", str(KEY), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-p", str(port), f"{USER}@{address}"]
+    patience = ["-o", f"ConnectTimeout={within}"]
     share = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={shared}"] if shared else []
-    return ["ssh", *SSH_OPTIONS, *share, *login, shlex.join(argv)]
+    return ["ssh", *SSH_OPTIONS, *patience, *share, *login, shlex.join(argv)]

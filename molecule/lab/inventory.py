@@ -28,6 +28,7 @@ def write(nodes: list[Node]) -> Path:
 
 def write_machines(machines: list[machine.Machine]) -> Path:
     """Write the inventory of the virtual machines and return its path."""
+    login = {**_LOGIN, "ansible_ssh_timeout": machine.CONNECT_SECONDS}
     hosts = {
         one.name: {
             "ansible_host": machine.ADDRESS,
@@ -37,7 +38,7 @@ def write_machines(machines: list[machine.Machine]) -> Path:
         }
         for one in machines
     }
-    return _written(machine.NAME, {"all": {"vars": _LOGIN, "children": {"docker_hosts": {"hosts": hosts}}}})
+    return _written(machine.NAME, {"all": {"vars": login, "children": {"docker_hosts": {"hosts": hosts}}}})
 
 
 def _written(name: str, inventory: dict[str, Any]) -> Path:

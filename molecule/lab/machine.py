@@ -25,6 +25,8 @@ _HOME = STATE / NAME
 _LAN = Lan(NAME, 254)
 _BASE_FILES = ("disk.raw", "vmlinuz", "initrd.img")
 _DISK_SIZE = "8G"
+# To shake hands takes an emulated processor seconds, many beside a busy test run.
+CONNECT_SECONDS = 60
 # Two that boot beside a busy test run were seen to take 265 s.
 _BOOT_SECONDS = 600
 # An emulated processor: /dev/kvm is not everywhere, and where it is, a stock kernel may hang on it. A plain one: what a
@@ -72,8 +74,7 @@ class Machine:
         """Return the command that runs `argv` on the machine as root."""
         if self.running_pid is None:
             raise LabError(f"{self.name} does not run; `vm-up --machines {self.number}` starts it")
-        # To shake hands takes an emulated processor seconds.
-        return ssh(ADDRESS, "sudo", *argv, port=self.port, shared=self.file("ssh"))
+        return ssh(ADDRESS, "sudo", *argv, port=self.port, shared=self.file("ssh"), within=CONNECT_SECONDS)
 
 
 MACHINES = (Machine(NAME, 1), Machine(f"{NAME}2", 2))

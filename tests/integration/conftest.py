@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from lab_host import LabHost, Machine, fleet
+from lab_host import ROOT, LabHost, Machine, fleet
 from lab_host import machine as standing
 from resident import Resident, resident
 
@@ -17,6 +17,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if not hosts:
             pytest.exit("no lab stands: python3 molecule/lab/lab.py up --fleet test bookworm trixie forky", 2)
         metafunc.parametrize("host", hosts, ids=[each.name for each in hosts], indirect=True, scope="session")
+
+
+# Suites run side by side and the whole goes on for long: `make test` ends with this.
+_FAILED = ROOT / ".build" / "failed"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.failed:
+        errors = [line[:300] for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        with _FAILED.open("a") as told:
+            told.write("\n".join((f"{report.nodeid}, {report.when}", *errors[:8])) + "\n")
 
 
 _installed: set[str] = set()

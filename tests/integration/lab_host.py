@@ -11,6 +11,8 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -186,10 +188,26 @@ class LabHost:
         self.run("sh", "-c", f"rm -rf {THERE}; mkdir -p {THERE}; tar -x -C {THERE}", given=stream.getvalue())
 
 
+def comes_true(holds: Callable[[], object], within: float) -> bool:
+    """Whether something holds within some seconds; a look that fails is as one that finds it not so."""
+    until = time.monotonic() + within
+    while True:
+        with suppress(AssertionError):
+            if holds():
+                return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+
+
 def pings(host: LabHost, container: str, address: str, *options: str, wait: int = 1) -> bool:
     """Whether an echo comes back to a container within ``wait`` seconds."""
     ping = ("ping", "-n", "-c1", f"-W{wait}", *options, address)
     return "1 received" in host.inside(container, *ping, check=False)
+
+
+PATIENCE = 120
+"""The seconds in which an emulated machine, beside a busy test run, has done whatever it was to do."""
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
-from lab_host import Machine
+import test_policy
+from lab_host import PATIENCE, Machine, comes_true
 from resident import Resident, resident
-from test_policy import cells, measure, state
+from test_policy import cells, state
 
 FRONT, BACK = ("10.61.1.0/24", "fd61:1::/64"), ("10.61.2.0/24", "fd61:2::/64")
 SWITCHES = ("net.bridge.bridge-nf-call-iptables", "net.bridge.bridge-nf-call-ip6tables")
+measure = partial(test_policy.measure, reply_timeout=3)
 # Whether the kernel has nf_conntrack_bridge, and what the switches of br_netfilter are set to before.
 KERNELS = {
     "nf_conntrack_bridge": (True, "0"),
@@ -24,8 +26,8 @@ WITHHELD = "/etc/modprobe.d/breakwater-test.conf"
 # Says a byte and hears it again, ten times a second, until nothing comes; then leaves word.
 TALK = """
 import pathlib, socket, time
-flow = socket.create_connection(({address!r}, 9000), 5)
-flow.settimeout(2)
+flow = socket.create_connection(({address!r}, 9000), 20)
+flow.settimeout(5)
 try:
     while True:
         flow.sendall(b"x")
@@ -42,13 +44,13 @@ FRAGMENTS = """
 import socket
 where = socket.getaddrinfo({address!r}, 9000, type=socket.SOCK_DGRAM)[0]
 asks = socket.socket(where[0], where[1])
-asks.settimeout(5)
+asks.settimeout(20)
 asks.sendto(b"x" * 4000, where[4])
 print(b"x" * 4000 in asks.recv(9000))
 """
 REACHES = """
 import socket
-flow = socket.create_connection(({address!r}, {port}), 2)
+flow = socket.create_connection(({address!r}, {port}), 5)
 flow.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
 print(len(flow.recv(9)))
 """
@@ -128,11 +130,11 @@ def test_within_one_bridge(lab: Resident, kernel: str) -> None:
     )
     assert all(echoes_fragments(lab, address) for address in addresses(lab, "web"))
     talking = [talk(lab, each) for each in addresses(lab, "web")]
-    assert wait_for(lambda: all(is_talking(lab, each) for each in talking))
+    assert comes_true(lambda: all(is_talking(lab, each) for each in talking), PATIENCE)
     entry["ports"] = ["8080/tcp", "icmp"]
     tightened = lab.module("policy", **args)
     assert [each["resource"] for each in tightened["steps"]] == ["policy shop"]
-    assert wait_for(lambda: not any(is_talking(lab, each) for each in talking))
+    assert comes_true(lambda: not any(is_talking(lab, each) for each in talking), PATIENCE)
     measure(lab, both_versions(("api", "web", 8080, True), ("api", "web", 9000, False)))
     lab.module("policy", name="shop", state="absent")
     assert (state(lab), switches(lab)) == (before, switched)
@@ -162,15 +164,6 @@ def is_talking(lab: Resident, word: str) -> bool:
     return bool(lab.run("sh", "-c", f"ls {word} || true"))
 
 
-def wait_for(holds: Any, seconds: float = 20) -> bool:
-    until = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_through_a_gateway_container(lab: Resident) -> None:
     """Its frames cross two bridges, each of which sees them."""
@@ -191,7 +184,7 @@ def test_what_is_refused_is_logged(lab: Resident) -> None:
     web = lab.inspect("container", "web")["NetworkSettings"]["Networks"]["front"]
     for address in (web["IPAddress"], web["Gateway"]):
         lab.inside("api", "python3", "-c", script.format(address))
-    assert wait_for(lambda: "refused by the test" in lab.run("dmesg"))
+    assert comes_true(lambda: "refused by the test" in lab.run("dmesg"), PATIENCE)
     lines = [each for each in lab.run("dmesg").splitlines() if "refused by the test: IN=" in each]
     told = {address: sum(f"DST={address} " in each for each in lines) for address in (web["IPAddress"], web["Gateway"])}
     assert 0 < told[web["IPAddress"]] <= 5, lines
@@ -215,7 +208,7 @@ def test_to_and_from_the_world(lab: Resident) -> None:
             published = REACHES.format(address="198.51.100.2", port=8088)
             return bool(out), bool(lab.run("ip", "netns", "exec", "world", "python3", "-c", published, check=False))
 
-        assert wait_for(lambda: reached() == (True, True))
+        assert comes_true(lambda: reached() == (True, True), PATIENCE)
         lab.module("policy", **args)
         assert reached() == (False, False)
         allow = [
@@ -223,7 +216,7 @@ def test_to_and_from_the_world(lab: Resident) -> None:
             {"from": "world", "to": "other", "ports": ["8080"]},
         ]
         lab.module("policy", **args, allow=allow)
-        assert reached() == (True, True)
+        assert comes_true(lambda: reached() == (True, True), PATIENCE)
     finally:
         lab.run("systemctl", "stop", "world")
         lab.run("ip", "netns", "delete", "world")

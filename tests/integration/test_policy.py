@@ -60,8 +60,8 @@ def cells(*expected: tuple[str, str, int | None, bool], **more: Any) -> list[dic
     ]
 
 
-def measure(lab: Resident, expectations: Iterable[dict[str, Any]]) -> None:
-    lab.module("probe", expectations=list(expectations), reply_timeout=0.3, tries=2)
+def measure(lab: Resident, expectations: Iterable[dict[str, Any]], reply_timeout: float = 0.3) -> None:
+    lab.module("probe", expectations=list(expectations), reply_timeout=reply_timeout, tries=2)
 
 
 def test_deny_allow_audit_and_gone(lab: Resident) -> None:
