@@ -17,6 +17,8 @@ export PYTHONUNBUFFERED := 1
 export ANSIBLE_HOME := $(CURDIR)/.build/ansible
 export ANSIBLE_SSH_CONTROL_PATH_DIR := $(HOME)/.ansible/cp
 
+# What runs beside others says so in each line.
+NAMED = sed --unbuffered 's/^/$@: /'
 title = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help
@@ -131,21 +133,21 @@ fleet: ## the lab hosts that the tests below run on
 
 integration: setup fleet ## lab tests, judged on the engines themselves
 	$(call title,integration: pytest tests/integration)
-	@$(MAKE) --jobs=$(words $(SUITES)) --output-sync=target $(SUITES:%=integration-%)
+	@$(MAKE) --jobs=$(words $(SUITES)) $(SUITES:%=integration-%)
 
 $(SUITES:%=integration-%): integration-%: # one host: they are tested side by side
-	@BREAKWATER_HOST=$* pytest -rP tests/integration --ignore-glob='*/test_fleet_*' --ignore-glob='*/test_machine_*'
+	@BREAKWATER_HOST=$* pytest -v -rP tests/integration --ignore-glob='*/test_fleet_*' --ignore-glob='*/test_machine_*' | $(NAMED)
 
 integration-fleet: setup fleet ## lab tests of what joins hosts
 	$(call title,integration-fleet: pytest tests/integration/test_fleet_*)
-	@pytest -s tests/integration/test_fleet_*.py
+	@pytest -v -s tests/integration/test_fleet_*.py
 
 scenarios: setup fleet ## molecule scenarios
 	$(call title,scenarios: molecule test)
 	@molecule test --all
 
 of-the-lab: integration
-	@$(MAKE) --jobs=2 --output-sync=line of-all-hosts test-vm
+	@$(MAKE) --jobs=2 of-all-hosts test-vm
 
 # Each takes all lab hosts for itself, and waits more than it works: the machines go beside them.
 of-all-hosts:
@@ -156,7 +158,7 @@ test-vm: setup ## lab tests on virtual machines with Debian's own kernel
 	$(call title,lab: virtual machines up)
 	@$(LAB) vm-up --machines 2
 	$(call title,test-vm: pytest tests/integration/test_machine_*)
-	@pytest tests/integration/test_machine_*.py
+	@pytest -v tests/integration/test_machine_*.py | $(NAMED)
 	@$(LAB) vm-down
 
 ##@ Leave

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from lab_host import ROOT, LabHost, Machine, fleet
 from lab_host import machine as standing
-from resident import Resident, resident
+from resident import Resident, dismiss, resident
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,6 +30,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             told.write("\n".join((f"{report.nodeid}, {report.when}", *errors[:8])) + "\n")
 
 
+def pytest_sessionfinish() -> None:
+    dismiss()
+
+
 _installed: set[str] = set()
 
 
@@ -44,10 +48,9 @@ def host(request: pytest.FixtureRequest) -> LabHost:
 
 
 @pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
+def lab(host: LabHost) -> Resident:
     """The host, spoken to by one connection: most files put something on it first, by a fixture of the same name."""
-    with resident(host) as found:
-        yield found
+    return resident(host)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def _clean(request: pytest.FixtureRequest) -> Iterator[None]:
     if "host" not in request.fixturenames:
         yield
         return
-    found: LabHost = request.getfixturevalue("host")
+    found = resident(request.getfixturevalue("host"))
     if found.name not in _empty:  # the first test, or one after which wiping failed
         found.wipe()
     _empty.discard(found.name)

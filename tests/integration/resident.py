@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lab host, or the virtual machine, whose agent stays for the length of a test: a table of many cases is quick."""
+"""A lab host, or the virtual machine, whose agent stays: a table of many cases is quick, and so are many tests."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from itertools import zip_longest
 from pathlib import Path
@@ -89,12 +88,24 @@ class Resident(LabHost):
         return answer
 
 
-@contextmanager
-def resident(host: LabHost) -> Iterator[Resident]:
-    """The lab host with an agent that stays."""
-    host.run("sh", "-c", f"cat > {THERE}/{_AGENT.name}", given=_AGENT.read_bytes())
-    argv = host.command("env", f"PYTHONPATH={THERE}", "python3", f"{THERE}/{_AGENT.name}")
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as agent:
-        yield Resident(**{each.name: getattr(host, each.name) for each in fields(host)}, agent=agent)
-        assert agent.stdin
-        agent.stdin.close()
+_agents: dict[str, subprocess.Popen[str]] = {}
+
+
+def resident(host: LabHost) -> Resident:
+    """The lab host by the agent that stays there for all tests; if it is gone, as after a reboot, another one comes."""
+    agent = _agents.get(host.name)
+    if agent is None or agent.poll() is not None:
+        host.run("sh", "-c", f"cat > {THERE}/{_AGENT.name}", given=_AGENT.read_bytes())
+        argv = host.command("env", f"PYTHONPATH={THERE}", "python3", f"{THERE}/{_AGENT.name}")
+        agent = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        _agents[host.name] = agent
+    return Resident(**{each.name: getattr(host, each.name) for each in fields(host)}, agent=agent)
+
+
+def dismiss() -> None:
+    """Send all agents home."""
+    while _agents:
+        _name, agent = _agents.popitem()
+        with agent:
+            assert agent.stdin
+            agent.stdin.close()

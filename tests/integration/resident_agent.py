@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stays on a lab host for the length of a test and does what it is told, one JSON line after the other.
+"""Stays on a lab host for the length of the tests and does what it is told, one JSON line after the other.
 
 ``{"argv": [...], "given": text}`` is run as it is; anything else is an order for ``agent.py``, carried out in a fork of
 this process, which has imported all that modules need: a module call then costs what the module itself does.

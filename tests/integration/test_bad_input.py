@@ -28,26 +28,26 @@ def test_refused_and_untouched(host: LabHost) -> None:
     host.start("other", "--network", "shared")
     host.start("hosty", "--network", "host")
     host.docker("create", "--name", "idle", "--network", "taken", "breakwater/workload:latest")
-    with resident(host) as lab:
+    lab = resident(host)
 
-        def look() -> str:
-            networks = lab.docker("network", "ls", "-q", "--no-trunc").split()
-            containers = lab.docker("ps", "-aq", "--no-trunc").split()
-            rules = lab.run("iptables-save") if host.version >= (28, 2) else ""
-            rules = "\n".join(line for line in rules.splitlines() if not line.startswith(("#", ":")))
-            return lab.docker("inspect", *networks, *containers) + rules + lab.run("ls", "/etc")
+    def look() -> str:
+        networks = lab.docker("network", "ls", "-q", "--no-trunc").split()
+        containers = lab.docker("ps", "-aq", "--no-trunc").split()
+        rules = lab.run("iptables-save") if host.version >= (28, 2) else ""
+        rules = "\n".join(line for line in rules.splitlines() if not line.startswith(("#", ":")))
+        return lab.docker("inspect", *networks, *containers) + rules + lab.run("ls", "/etc")
 
-        before, refused = look(), 0
-        for case in table().CASES:
-            if host.version > case.until:
-                continue
-            arguments = {"name": "bad", "missing_containers": "fail", **case.topology}
-            failure = lab.refusal("topology", **arguments)
-            message = str(failure)
-            assert case.says in message and not failure.result.get("changed"), f"{case.name}: {message}"
-            assert message.startswith(f"{failure.result['field']}: "), f"{case.name}: {message}"
-            assert failure.result["field"].startswith(case.field), f"{case.name}: {message}"
-            assert "\n" not in message, f"{case.name}: {message}"
-            refused += 1
-        assert refused >= 60
-        assert look() == before
+    before, refused = look(), 0
+    for case in table().CASES:
+        if host.version > case.until:
+            continue
+        arguments = {"name": "bad", "missing_containers": "fail", **case.topology}
+        failure = lab.refusal("topology", **arguments)
+        message = str(failure)
+        assert case.says in message and not failure.result.get("changed"), f"{case.name}: {message}"
+        assert message.startswith(f"{failure.result['field']}: "), f"{case.name}: {message}"
+        assert failure.result["field"].startswith(case.field), f"{case.name}: {message}"
+        assert "\n" not in message, f"{case.name}: {message}"
+        refused += 1
+    assert refused >= 60
+    assert look() == before

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +15,12 @@ IFNAME = "com.docker.network.endpoint.ifname"
 
 
 @pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
+def lab(host: LabHost) -> Resident:
     """A lab host with two networks: ``lab`` for IPv4 and IPv6, and ``other``."""
-    with resident(host) as found:
-        found.docker("network", "create", "--ipv6", "--subnet", "10.80.0.0/24", "--subnet", "fd80::/64", "lab")
-        found.docker("network", "create", "--subnet", "10.81.0.0/24", "other")
-        yield found
+    found = resident(host)
+    found.docker("network", "create", "--ipv6", "--subnet", "10.80.0.0/24", "--subnet", "fd80::/64", "lab")
+    found.docker("network", "create", "--subnet", "10.81.0.0/24", "other")
+    return found
 
 
 def endpoints(lab: Resident, container: str) -> dict[str, Any]:

@@ -54,26 +54,25 @@ def outside(host: LabHost) -> Iterator[None]:
 
 
 @pytest.fixture
-def bare(host: LabHost) -> Iterator[Resident]:
+def bare(host: LabHost) -> Resident:
     """A host with no container on it."""
-    with resident(host) as found:
-        yield found
+    return resident(host)
 
 
 @pytest.fixture
-def lab(host: LabHost, outside: None) -> Iterator[Resident]:  # noqa: ARG001
+def lab(host: LabHost, outside: None) -> Resident:  # noqa: ARG001
     """``web`` and ``app`` on ``front``; web's port 8080 is published as 8088."""
-    with resident(host) as found:
-        found.docker("network", "create", "--ipv6", "--subnet", "10.81.0.0/24", "--subnet", "fd81::/64", "front")
-        place = ("--network", "front")
-        found.start("web", *place, "--ip", WEB, "--ip6", WEB6, "-p", "8088:8080", command=("echo-service",))
-        found.start("app", *place, "--ip", APP, "--ip6", APP6)
-        for key in ("iptables", "ip6tables"):
-            found.run("sysctl", "-qw", f"net.bridge.bridge-nf-call-{key}=1")
-        until = time.monotonic() + 10
-        while reach(found, "app", WEB, 8080) != "pass":
-            assert time.monotonic() < until, "web does not come up"
-        yield found
+    found = resident(host)
+    found.docker("network", "create", "--ipv6", "--subnet", "10.81.0.0/24", "--subnet", "fd81::/64", "front")
+    place = ("--network", "front")
+    found.start("web", *place, "--ip", WEB, "--ip6", WEB6, "-p", "8088:8080", command=("echo-service",))
+    found.start("app", *place, "--ip", APP, "--ip6", APP6)
+    for key in ("iptables", "ip6tables"):
+        found.run("sysctl", "-qw", f"net.bridge.bridge-nf-call-{key}=1")
+    until = time.monotonic() + 10
+    while reach(found, "app", WEB, 8080) != "pass":
+        assert time.monotonic() < until, "web does not come up"
+    return found
 
 
 def reach(lab: Resident, place: str, address: str, port: int = 8088) -> str:

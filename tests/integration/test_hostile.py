@@ -50,22 +50,22 @@ def lab(host: LabHost) -> Iterator[Resident]:
     host.play("keeper", interval=2)
     host.run("systemctl", "start", "breakwater-keeper")
     lot = random.Random(SEED)
-    with resident(host) as found:
-        found.run("sh", "-c", FOREIGN)
-        found.module("topology", name="hostile", networks=[NETWORK])
-        for text in TEXTS:
-            if lot.random() < 0.5:
-                found.docker("network", "create", text, check=False)
-        for n in range(0, len(TEXTS), 3):
-            name, image = f"c{n}.-_x", [IMAGE, "sleep", "infinity"]
-            start = ["docker", "run", "-d", "--restart=always", "--name", name, "--network", "hostile"]
-            values = [f"--label=k{at}={text}" for at, text in enumerate(TEXTS[n : n + 3], n)]
-            keys = [f"--label={text}=v" for text in TEXTS[n : n + 3]]
-            found.run(*start, *values, *keys, *image, check=False)
-            if name not in found.docker("ps", "--format", "{{.Names}}").split():
-                found.docker("rm", "-f", name, check=False)  # what the engine refuses as a key may still be a value
-                found.run(*start, *values, *image)
-        yield found
+    found = resident(host)
+    found.run("sh", "-c", FOREIGN)
+    found.module("topology", name="hostile", networks=[NETWORK])
+    for text in TEXTS:
+        if lot.random() < 0.5:
+            found.docker("network", "create", text, check=False)
+    for n in range(0, len(TEXTS), 3):
+        name, image = f"c{n}.-_x", [IMAGE, "sleep", "infinity"]
+        start = ["docker", "run", "-d", "--restart=always", "--name", name, "--network", "hostile"]
+        values = [f"--label=k{at}={text}" for at, text in enumerate(TEXTS[n : n + 3], n)]
+        keys = [f"--label={text}=v" for text in TEXTS[n : n + 3]]
+        found.run(*start, *values, *keys, *image, check=False)
+        if name not in found.docker("ps", "--format", "{{.Names}}").split():
+            found.docker("rm", "-f", name, check=False)  # what the engine refuses as a key may still be a value
+            found.run(*start, *values, *image)
+    yield found
     host.play("keeper", state="absent")
     host.run("sh", "-c", "nft delete table ip foreign; iptables -F FOREIGN; iptables -X FOREIGN")
 
@@ -151,9 +151,9 @@ KNOWN = {"hostile.json", "engine.json", "status.json", "lock", "keeper.lock", "r
 
 
 def test_a_topology_has_no_name_that_is_a_path(host: LabHost) -> None:
-    with resident(host) as lab:
-        for name in ("../evil", "a/b", "x;y", "x\ny", "-rf", ".hidden", "x" * 25, "ü", "a b", "*", ""):
-            for module in ("topology", "firewall", "policy"):
-                more = {"topology": {}, "firewall": {"rules": []}, "policy": {"networks": ["hostile"]}}[module]
-                failure = lab.refusal(module, name=name, **more)
-                assert str(failure).startswith("name: "), f"{module} {name!r}: {failure}"
+    lab = resident(host)
+    for name in ("../evil", "a/b", "x;y", "x\ny", "-rf", ".hidden", "x" * 25, "ü", "a b", "*", ""):
+        for module in ("topology", "firewall", "policy"):
+            more = {"topology": {}, "firewall": {"rules": []}, "policy": {"networks": ["hostile"]}}[module]
+            failure = lab.refusal(module, name=name, **more)
+            assert str(failure).startswith("name: "), f"{module} {name!r}: {failure}"

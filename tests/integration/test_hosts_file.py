@@ -6,7 +6,6 @@ That the keeper keeps them, ``test_keeper.py`` shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,14 +21,14 @@ OTHER = [{"address": "10.80.3.10", "names": ["cache"]}]
 
 
 @pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
+def lab(host: LabHost) -> Resident:
     """``web`` and ``app`` on ``front``."""
-    with resident(host) as found:
-        found.docker("network", "create", "--subnet", "10.70.1.0/24", "front")
-        found.docker("network", "create", "--subnet", "10.70.2.0/24", "back")
-        for name in ("web", "app"):
-            found.start(name, "--network", "front")
-        yield found
+    found = resident(host)
+    found.docker("network", "create", "--subnet", "10.70.1.0/24", "front")
+    found.docker("network", "create", "--subnet", "10.70.2.0/24", "back")
+    for name in ("web", "app"):
+        found.start(name, "--network", "front")
+    return found
 
 
 def within(lab: LabHost, container: str, *argv: str) -> str:

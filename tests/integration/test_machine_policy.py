@@ -66,21 +66,21 @@ ip -n world link set eth0 up
 
 
 @pytest.fixture(scope="module")
-def scene(machine: Machine) -> Iterator[Resident]:
+def scene(machine: Machine) -> Resident:
     """web, api and other on one network, db on another, a gateway between: created once, for they are slow to come."""
-    with resident(machine) as found:
-        for name, subnets in {"front": FRONT, "back": BACK}.items():
-            found.docker("network", "create", "--ipv6", *(f"--subnet={each}" for each in subnets), name)
-        for name, options in {"web": (), "api": (), "other": ("--publish", "8088:8080")}.items():
-            found.start(name, "--network", "front", *options, command=("echo-service",))
-        found.start("db", "--network", "back", command=("echo-service",))
-        forwarding = ("--sysctl", "net.ipv4.ip_forward=1", "--sysctl", "net.ipv6.conf.all.forwarding=1")
-        found.start("gateway", "--network", "front", *forwarding)
-        found.docker("network", "connect", "back", "gateway")
-        for container, subnets in (("api", BACK), ("other", BACK), ("db", FRONT)):
-            routes = [{"destination": each, "via": "gateway"} for each in subnets]
-            found.module("route", container=container, routes=routes)
-        yield found
+    found = resident(machine)
+    for name, subnets in {"front": FRONT, "back": BACK}.items():
+        found.docker("network", "create", "--ipv6", *(f"--subnet={each}" for each in subnets), name)
+    for name, options in {"web": (), "api": (), "other": ("--publish", "8088:8080")}.items():
+        found.start(name, "--network", "front", *options, command=("echo-service",))
+    found.start("db", "--network", "back", command=("echo-service",))
+    forwarding = ("--sysctl", "net.ipv4.ip_forward=1", "--sysctl", "net.ipv6.conf.all.forwarding=1")
+    found.start("gateway", "--network", "front", *forwarding)
+    found.docker("network", "connect", "back", "gateway")
+    for container, subnets in (("api", BACK), ("other", BACK), ("db", FRONT)):
+        routes = [{"destination": each, "via": "gateway"} for each in subnets]
+        found.module("route", container=container, routes=routes)
+    return found
 
 
 @pytest.fixture

@@ -82,7 +82,8 @@ def named(cells: list[Cell], names: list[str]) -> list[Cell]:
 
 
 def test_no_denied_packet_passes_and_no_allowed_one_fails(host: LabHost) -> None:
-    with resident(host) as quick, site(quick) as here:
+    quick = resident(host)
+    with site(quick) as here:
         quick.module("policy", **change(here, 0))
         cells = named(here.cells(), [*ALLOWED, *DENIED])
         by_place: dict[str, list[Cell]] = {}
@@ -106,7 +107,8 @@ def test_no_denied_packet_passes_and_no_allowed_one_fails(host: LabHost) -> None
 
 
 def test_what_is_no_longer_allowed_is_cut_and_nothing_else(host: LabHost) -> None:
-    with resident(host) as quick, site(quick) as here:
+    quick = resident(host)
+    with site(quick) as here:
         names = [
             f"{source}/{version} > {target}/{version} tcp/{port}"
             for source, target, port in (

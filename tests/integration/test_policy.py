@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ NETWORKS = {"front": "10.61.1.0/24", "back": "10.61.2.0/24"}
 
 
 @pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
+def lab(host: LabHost) -> Resident:
     """Two networks; web on both, api beside it, db behind."""
     for name, subnet in NETWORKS.items():
         host.docker("network", "create", "--subnet", subnet, name)
@@ -24,8 +24,7 @@ def lab(host: LabHost) -> Iterator[Resident]:
     host.docker("network", "connect", "back", "web")
     host.start("api", "--network", "front", "--label", "tier=inner", "--label", "app=api", command=("echo-service",))
     host.start("db", "--network", "back", "--label", "tier=inner", "--label", "app=db", command=("echo-service",))
-    with resident(host) as found:
-        yield found
+    return resident(host)
 
 
 def state(lab: Resident) -> str:
@@ -137,33 +136,31 @@ def test_in_a_topology_closed_before_anyone_comes(host: LabHost) -> None:
         },
         "prune": True,
     }
-    with resident(host) as lab:
-        before = state(lab)
-        result = lab.cycle("topology", lambda: state(lab), **shop)
-        told = [f"{each['verb']} {each['resource']}" for each in result["steps"]]
-        assert (
-            told.index("close policy shop")
-            < told.index("connect connection s1 to front")
-            < told.index("set policy shop")
-        )
-        assert result["pending"] == ["policy.allow[1]: container 'late' does not exist"]
-        measure(lab, cells(("s1", "s2", 8080, True), through="gateway"))
-        measure(lab, cells(("s1", "s2", 8081, False), ("s2", "s1", 8080, False), ("s1", "gateway", 8080, False)))
-        lab.docker(
-            "run", "-d", "--init", "--name", "late", "--network", "back", "breakwater/workload:latest", "echo-service"
-        )
-        measure(lab, cells(("late", "s2", 8080, False)))
-        late = lab.cycle("topology", lambda: state(lab), **shop)
-        assert [each["resource"] for each in late["steps"]] == ["policy shop"]
-        measure(lab, cells(("late", "s2", 8080, True), ("s2", "late", 8080, False)))
-        lab.docker("rm", "-f", "late")
-        del shop["policy"]
-        lab.cycle("topology", lambda: state(lab), **shop)
-        measure(lab, cells(("s2", "s1", 8080, True)))
-        lab.module("topology", name="shop", state="absent")
-        assert [each for each in state(lab).splitlines() if "reakwater" in each] == [
-            each for each in before.splitlines() if "reakwater" in each
-        ]
+    lab = resident(host)
+    before = state(lab)
+    result = lab.cycle("topology", lambda: state(lab), **shop)
+    told = [f"{each['verb']} {each['resource']}" for each in result["steps"]]
+    assert (
+        told.index("close policy shop") < told.index("connect connection s1 to front") < told.index("set policy shop")
+    )
+    assert result["pending"] == ["policy.allow[1]: container 'late' does not exist"]
+    measure(lab, cells(("s1", "s2", 8080, True), through="gateway"))
+    measure(lab, cells(("s1", "s2", 8081, False), ("s2", "s1", 8080, False), ("s1", "gateway", 8080, False)))
+    lab.docker(
+        "run", "-d", "--init", "--name", "late", "--network", "back", "breakwater/workload:latest", "echo-service"
+    )
+    measure(lab, cells(("late", "s2", 8080, False)))
+    late = lab.cycle("topology", lambda: state(lab), **shop)
+    assert [each["resource"] for each in late["steps"]] == ["policy shop"]
+    measure(lab, cells(("late", "s2", 8080, True), ("s2", "late", 8080, False)))
+    lab.docker("rm", "-f", "late")
+    del shop["policy"]
+    lab.cycle("topology", lambda: state(lab), **shop)
+    measure(lab, cells(("s2", "s1", 8080, True)))
+    lab.module("topology", name="shop", state="absent")
+    assert [each for each in state(lab).splitlines() if "reakwater" in each] == [
+        each for each in before.splitlines() if "reakwater" in each
+    ]
 
 
 def test_explain_says_what_happens(lab: Resident) -> None:
@@ -226,28 +223,28 @@ def test_published_ports(host: LabHost) -> None:
         host.docker("network", "create", "--subnet", subnet, name)
     host.start("web", "--network", "front", "-p", "8088:8080", command=("echo-service",))
     host.start("sibling", "--network", "front", command=("echo-service",))
-    with resident(host) as lab:
-        where = lab.address
+    lab = resident(host)
+    where = lab.address
 
-        def look() -> tuple[bool, ...]:
-            return tuple(reaches(lab, source, where, 8088) for source in ("outside", "sibling", "host"))
+    def look() -> tuple[bool, ...]:
+        return tuple(reaches(lab, source, where, 8088) for source in ("outside", "sibling", "host"))
 
-        assert look() == (True, True, True)
-        lab.module("policy", name="shop", networks=["front"])
-        assert look() == (False, False, False)
-        entries: list[dict[str, Any]] = [{"from": "198.51.100.0/24", "to": "web", "ports": ["8080"]}]
-        lab.module("policy", name="shop", networks=["front"], allow=entries)
-        for source, passes in (("198.51.100.10", True), ("203.0.113.10", False)):
-            script = f"import socket; socket.create_connection(({where!r}, 8088), 0.7, ({source!r}, 0))"
-            assert outside(host, script) is passes, source
-        entries = [{"from": "world", "to": "web", "ports": ["8080"]}]
-        lab.module("policy", name="shop", networks=["front"], allow=entries)
-        assert look() == (True, False, False)
-        # docker-proxy answers on the host, and asks the container as the host.
-        entries.append({"from": "sibling", "to": "host", "ports": ["8088"]})
-        entries.append({"from": "host", "to": "web", "ports": ["8080"]})
-        lab.module("policy", name="shop", networks=["front"], allow=entries)
-        assert look() == (True, True, True)
+    assert look() == (True, True, True)
+    lab.module("policy", name="shop", networks=["front"])
+    assert look() == (False, False, False)
+    entries: list[dict[str, Any]] = [{"from": "198.51.100.0/24", "to": "web", "ports": ["8080"]}]
+    lab.module("policy", name="shop", networks=["front"], allow=entries)
+    for source, passes in (("198.51.100.10", True), ("203.0.113.10", False)):
+        script = f"import socket; socket.create_connection(({where!r}, 8088), 0.7, ({source!r}, 0))"
+        assert outside(host, script) is passes, source
+    entries = [{"from": "world", "to": "web", "ports": ["8080"]}]
+    lab.module("policy", name="shop", networks=["front"], allow=entries)
+    assert look() == (True, False, False)
+    # docker-proxy answers on the host, and asks the container as the host.
+    entries.append({"from": "sibling", "to": "host", "ports": ["8088"]})
+    entries.append({"from": "host", "to": "web", "ports": ["8080"]})
+    lab.module("policy", name="shop", networks=["front"], allow=entries)
+    assert look() == (True, True, True)
 
 
 def test_what_others_do_to_the_host(lab: Resident) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,18 +20,18 @@ FOREIGN = (
 
 
 @pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
+def lab(host: LabHost) -> Resident:
     """``s1`` on ``lab`` with routes of somebody else's; ``gateway`` on ``lab`` and ``back``; ``far`` on ``back``."""
-    with resident(host) as found:
-        found.docker("network", "create", "--ipv6", "--subnet", "10.90.0.0/24", "--subnet", "fd90::/64", "lab")
-        found.docker("network", "create", "--subnet", "10.91.0.0/24", "back")
-        found.start("s1", "--network", "lab", "--ip", "10.90.0.11", "--ip6", "fd90::11")
-        found.start("gateway", "--network", "lab", "--ip", "10.90.0.3", "--ip6", "fd90::3")
-        found.start("far", "--network", "back")
-        found.docker("network", "connect", "--ip", "10.91.0.3", "back", "gateway")
-        for family, *words in FOREIGN:
-            found.inside("s1", "ip", family, "route", "add", *words)
-        yield found
+    found = resident(host)
+    found.docker("network", "create", "--ipv6", "--subnet", "10.90.0.0/24", "--subnet", "fd90::/64", "lab")
+    found.docker("network", "create", "--subnet", "10.91.0.0/24", "back")
+    found.start("s1", "--network", "lab", "--ip", "10.90.0.11", "--ip6", "fd90::11")
+    found.start("gateway", "--network", "lab", "--ip", "10.90.0.3", "--ip6", "fd90::3")
+    found.start("far", "--network", "back")
+    found.docker("network", "connect", "--ip", "10.91.0.3", "back", "gateway")
+    for family, *words in FOREIGN:
+        found.inside("s1", "ip", family, "route", "add", *words)
+    return found
 
 
 def shown(lab: Resident, container: str = "s1") -> set[Shown]:

@@ -19,15 +19,15 @@ FOUND = {"net.ipv4.tcp_keepalive_time": "7100", "net.core.somaxconn": "700", "ne
 @pytest.fixture
 def plain(host: LabHost) -> Iterator[Resident]:
     """The host as FOUND says."""
-    with resident(host) as found:
+    found = resident(host)
 
-        def reset() -> None:
-            found.run("sh", "-c", f"rm -f {DROP_IN} /etc/sysctl.d/7*-test.conf")
-            found.run("sysctl", "-qw", *(f"{key}={value}" for key, value in FOUND.items()))
+    def reset() -> None:
+        found.run("sh", "-c", f"rm -f {DROP_IN} /etc/sysctl.d/7*-test.conf")
+        found.run("sysctl", "-qw", *(f"{key}={value}" for key, value in FOUND.items()))
 
-        reset()
-        yield found
-        reset()
+    reset()
+    yield found
+    reset()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +15,12 @@ STATE = "/etc/breakwater"
 
 
 @pytest.fixture
-def lab(host: LabHost) -> Iterator[Resident]:
+def lab(host: LabHost) -> Resident:
     """Three containers that somebody has started on the default bridge."""
-    with resident(host) as found:
-        for name in ("gw", "s1", "s2"):
-            found.start(name)
-        yield found
+    found = resident(host)
+    for name in ("gw", "s1", "s2"):
+        found.start(name)
+    return found
 
 
 def shop(**changes: Any) -> dict[str, Any]:

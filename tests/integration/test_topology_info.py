@@ -58,50 +58,50 @@ def look(lab: Resident, running: tuple[str, ...] = ("web", "db", "plain")) -> di
 
 
 def test_what_is_told_changes_nothing(host: LabHost) -> None:
-    with resident(host) as lab:
-        furnish(lab)
-        before = look(lab)
-        told = lab.module("topology_info")["topology"]
-        assert {each["name"] for each in told["networks"]} == {"front", "back", "dual", "drawn", "lan", "mould", "cast"}
-        names = {"web", "db", "plain", "default", "idle", "never", "stale"}
-        assert {each["container"] for each in told["connections"]} == names
-        assert {"name": "cast", "config_from": "mould", "internal": True} in told["networks"]
-        assert {each["container"] for each in told["routes"]} == {"web", "db"}
-        routes = {each["container"]: {r["destination"] for r in each["routes"]} for each in told["routes"]}
-        assert routes["web"] == {"192.0.2.0/24", "198.18.0.0/15"}
-        assert routes["db"] == {"0.0.0.0/0", "203.0.113.0/24", "2001:db8:5::/48"}
-        for prune in (False, True):
-            for check in (True, False):
-                result = lab.module("topology", check=check, prune=prune, **told)
-                assert not result["changed"], result["steps"]
-                assert not result["pending"]
-        assert look(lab) == before
-        assert lab.module("topology_info")["topology"] == told
-        # What was there before is nobody's: giving the topology up takes nothing of it away.
-        lab.module("topology", name=told["name"], state="absent")
-        assert look(lab) == before
+    lab = resident(host)
+    furnish(lab)
+    before = look(lab)
+    told = lab.module("topology_info")["topology"]
+    assert {each["name"] for each in told["networks"]} == {"front", "back", "dual", "drawn", "lan", "mould", "cast"}
+    names = {"web", "db", "plain", "default", "idle", "never", "stale"}
+    assert {each["container"] for each in told["connections"]} == names
+    assert {"name": "cast", "config_from": "mould", "internal": True} in told["networks"]
+    assert {each["container"] for each in told["routes"]} == {"web", "db"}
+    routes = {each["container"]: {r["destination"] for r in each["routes"]} for each in told["routes"]}
+    assert routes["web"] == {"192.0.2.0/24", "198.18.0.0/15"}
+    assert routes["db"] == {"0.0.0.0/0", "203.0.113.0/24", "2001:db8:5::/48"}
+    for prune in (False, True):
+        for check in (True, False):
+            result = lab.module("topology", check=check, prune=prune, **told)
+            assert not result["changed"], result["steps"]
+            assert not result["pending"]
+    assert look(lab) == before
+    assert lab.module("topology_info")["topology"] == told
+    # What was there before is nobody's: giving the topology up takes nothing of it away.
+    lab.module("topology", name=told["name"], state="absent")
+    assert look(lab) == before
 
 
 def test_some_containers_alone(host: LabHost) -> None:
-    with resident(host) as lab:
-        furnish(lab)
-        told = lab.module("topology_info", name="part", containers=["web"])["topology"]
-        assert told["name"] == "part"
-        assert [each["container"] for each in told["connections"]] == ["web"]
-        assert {each["name"] for each in told["networks"]} == {"front", "back"}
-        refusal = lab.refusal("topology_info", containers=["wbe"])
-        assert str(refusal).startswith("containers[0]: ") and "did you mean 'web'?" in str(refusal)
+    lab = resident(host)
+    furnish(lab)
+    told = lab.module("topology_info", name="part", containers=["web"])["topology"]
+    assert told["name"] == "part"
+    assert [each["container"] for each in told["connections"]] == ["web"]
+    assert {each["name"] for each in told["networks"]} == {"front", "back"}
+    refusal = lab.refusal("topology_info", containers=["wbe"])
+    assert str(refusal).startswith("containers[0]: ") and "did you mean 'web'?" in str(refusal)
 
 
 def test_a_host_in_a_swarm(host: LabHost) -> None:
-    with resident(host) as lab:
-        lab.swarm()
-        lab.docker("network", "create", "--driver", "overlay", "--attachable", "--subnet", "10.85.0.0/24", "wide")
-        lab.start("web", "--network", "wide", "--ip", "10.85.0.9", "--network-alias", "www")
-        before = look(lab, ("web",))
-        told = lab.module("topology_info")["topology"]
-        assert [each["name"] for each in told["networks"]] == ["wide"]
-        for check in (True, False):
-            result = lab.module("topology", check=check, **told)
-            assert not result["changed"], result["steps"]
-        assert look(lab, ("web",)) == before
+    lab = resident(host)
+    lab.swarm()
+    lab.docker("network", "create", "--driver", "overlay", "--attachable", "--subnet", "10.85.0.0/24", "wide")
+    lab.start("web", "--network", "wide", "--ip", "10.85.0.9", "--network-alias", "www")
+    before = look(lab, ("web",))
+    told = lab.module("topology_info")["topology"]
+    assert [each["name"] for each in told["networks"]] == ["wide"]
+    for check in (True, False):
+        result = lab.module("topology", check=check, **told)
+        assert not result["changed"], result["steps"]
+    assert look(lab, ("web",)) == before

@@ -26,7 +26,8 @@ def chosen(host: LabHost, site: Site) -> list[Case]:
 
 
 def test_every_cell_is_as_declared(host: LabHost) -> None:
-    with resident(host) as quick, site(quick) as here:
+    quick = resident(host)
+    with site(quick) as here:
         cells = here.cells()
         base = {}
         for cell, measure in zip(cells, here.measure(cells, ["drop"] * len(cells), 1.0), strict=True):
