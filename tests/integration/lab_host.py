@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,7 @@ def _fleet() -> str:
     return os.environ.get("BREAKWATER_FLEET", "test")
 
 
+@cache
 def fleet() -> list[LabHost]:
     """The standing hosts of the fleet that BREAKWATER_FLEET names (``test``), or the one of BREAKWATER_HOST."""
     name = _fleet()
