@@ -74,10 +74,10 @@ def _clean(request: pytest.FixtureRequest) -> Iterator[None]:
     if "host" not in request.fixturenames:
         yield
         return
-    found = resident(request.getfixturevalue("host"))
+    found: LabHost = request.getfixturevalue("host")
     if found.name not in _empty:  # the first test, or one after which wiping failed
         found.wipe()
     _empty.discard(found.name)
     yield
-    found.wipe()
+    resident(found).wipe()
     _empty.add(found.name)

@@ -65,14 +65,8 @@ def test_check_mode_lists_exactly_what_the_run_then_does(site: Site) -> None:
         assert len(site.first.done[host.name]) > 20
 
 
-@pytest.mark.parametrize("options", [("--check", "--diff"), ()], ids=["in check mode", "for real"])
-def test_a_second_run_changes_nothing(site: Site, options: tuple[str, ...]) -> None:
-    again = play("site", *options)
-    assert again.changed == {host.name: 0 for host in site.hosts}
-
-
-def test_what_is_expected_is_proven(site: Site) -> None:
-    assert play("verify").changed == {host.name: 0 for host in site.hosts}
+def test_a_second_run_foresees_nothing(site: Site) -> None:
+    assert play("site", "--check", "--diff").changed == {host.name: 0 for host in site.hosts}
 
 
 def test_what_happened_behind_its_back_is_put_right(site: Site) -> None:
@@ -127,6 +121,7 @@ def _outside(*argv: str) -> str:
 
 
 def test_the_keeper_puts_right_what_happens_behind_its_back(site: Site) -> None:
+    """What is expected is proven then, and another run has nothing to do."""
     play("site", keeper=True)
     for host in site.hosts:
         host.docker("restart", "-t", "0", "s1", "s2", "cdn-lb", "postgres-users")
