@@ -136,7 +136,7 @@ integration: setup fleet ## lab tests, judged on the engines themselves
 	@$(MAKE) --jobs=$(words $(SUITES)) $(SUITES:%=integration-%)
 
 $(SUITES:%=integration-%): integration-%: # one host: they are tested side by side
-	@BREAKWATER_HOST=$* pytest -v -rP --durations=30 tests/integration --ignore-glob='*/test_fleet_*' --ignore-glob='*/test_machine_*' | $(NAMED)
+	@BREAKWATER_HOST=$* pytest -v -rP --durations=10 tests/integration --ignore-glob='*/test_fleet_*' --ignore-glob='*/test_machine_*' | $(NAMED)
 
 integration-fleet: setup fleet ## lab tests of what joins hosts
 	$(call title,integration-fleet: pytest tests/integration/test_fleet_*)
