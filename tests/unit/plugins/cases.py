@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, settings
 def cases(count: int) -> Callable[[Any], Any]:
     """Run a property on ``count`` cases, the same on every machine as far as hypothesis can: no gate fails by chance.
 
-    ansible-test, in the built artifact, runs all of it a second time: there a fifth shows that it runs. With
-    BREAKWATER_HUNT=N they are N times as many, and others each time.
+    All of them are tried in the built artifact, by ansible-test; in the checkout, where coverage is measured and each
+    takes twice as long, a fifth. With BREAKWATER_HUNT=N they are N times as many, and others each time.
     """
     hunt = int(os.environ.get("BREAKWATER_HUNT", "0"))
     if hunt:
         count *= hunt
-    elif "artifact" in Path(__file__).parts:
+    elif "artifact" not in Path(__file__).parts:
         count = -(-count // 5)
     return settings(
         deadline=None,
