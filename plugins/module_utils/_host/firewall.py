@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 from .._model.errors import HostError
-from .._model.firewall import PacketFilter, Ruleset, set_prefix
+from .._model.packet_filter import PacketFilter, Ruleset, set_prefix
 from .._model.tag import same, tagged
 from . import chains
 from .command import has, run

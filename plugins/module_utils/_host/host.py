@@ -11,8 +11,8 @@ from functools import lru_cache
 from .._model.address import version_of
 from .._model.connection import Container, Drawn
 from .._model.errors import HostError
-from .._model.firewall import Element, Subnets
 from .._model.network import Definition, LiveNetwork
+from .._model.packet_filter import Element, Subnets
 from .._model.step import (
     ArmRollback,
     Connect,

@@ -1,19 +1,18 @@
 # Copyright (c) 2026, the Breakwater founders
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A person's ordered rules for what the host forwards: as they are declared, and as the packet filter holds them."""
+"""A person's ordered rules for what the host forwards, as they are declared."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from ipaddress import ip_address
-from typing import Any, Union
+from typing import Any
 
 from . import address
-from .connection import Drawn
 from .errors import DeclarationError
+from .match import argument
 from .name import check_name
 from .spec import read as read_options
 from .spec import under
@@ -63,44 +62,6 @@ _RATE = re.compile(r"(\d{1,9})/(s|sec|second|m|min|minute|h|hour|d|day)")
 _UNITS = {"d": ("day", 864_000_000), "h": ("hour", 36_000_000), "m": ("min", 600_000), "s": ("sec", 10_000)}
 """The name by which iptables prints a unit of time, and its length in the kernel's ticks."""
 _LONGEST_PREFIX, _LONGEST_COMMENT = 29, 200
-_MATCH_FLAGS = frozenset(("-m", "-p", "-i", "-o", "-f"))
-_COMMANDS = (
-    "--append",
-    "--check",
-    "--delete",
-    "--insert",
-    "--replace",
-    "--list",
-    "--list-rules",
-    "--flush",
-    "--zero",
-    "--new-chain",
-    "--delete-chain",
-    "--policy",
-    "--rename-chain",
-    "--jump",
-    "--goto",
-    "--table",
-    "--set-counters",
-    "--modprobe",
-    "--wait",
-    "--verbose",
-    "--numeric",
-    "--exact",
-    "--line-numbers",
-    "--version",
-    "--help",
-    "--ipv4",
-    "--ipv6",
-    "--noflush",
-    "--counters",
-    "--test",
-    "--source",
-    "--src",
-    "--destination",
-    "--dst",
-)
-"""What an argument of iptables says that is no match, or one of which iptables makes several rules."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +166,7 @@ class Rule:
             log_prefix=_text(args["log_prefix"], at("log_prefix"), _LONGEST_PREFIX),
             log_limit=Limit.read(args["log_limit"], at("log_limit")),
             comment=_text(args["comment"], at("comment"), _LONGEST_COMMENT),
-            match=tuple(_argument(each, f"{at('match')}[{n}]") for n, each in enumerate(args["match"] or ())),
+            match=tuple(argument(each, f"{at('match')}[{n}]") for n, each in enumerate(args["match"] or ())),
             path=path,
         )
         rule._check(args)
@@ -288,73 +249,6 @@ def read_rules(given: list[Mapping[str, Any]]) -> tuple[Rule, ...]:
     return tuple(Rule.read(each, f"rules[{n}]") for n, each in enumerate(given))
 
 
-@dataclass(frozen=True)
-class Subnets:
-    """The subnets that an engine has yet to give a network: they are known once it is made."""
-
-    network: str
-    version: int
-
-    def __str__(self) -> str:
-        return f"the subnets of {self.network}"
-
-
-Element = Union[str, Drawn, Subnets]
-"""A member of a set: a canonical address or subnet, or what an engine will draw."""
-
-
-@dataclass(frozen=True)
-class Ruleset:
-    """A ruleset as the packet filter holds it, or is to.
-
-    ``rules`` are the lines of its chain by IP version, as iptables-save prints them, without ``-A <chain>``; ``sets``
-    are those that they match by, under the names of ipset. ``reached`` are the IP versions in which all that the host
-    forwards comes by the chain.
-    """
-
-    rules: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    sets: Mapping[str, frozenset[Element]] = field(default_factory=dict)
-    reached: frozenset[int] = frozenset()
-
-
-def _no_objection(_version: int, _lines: tuple[str, ...]) -> tuple[int, str] | None:
-    return None
-
-
-def set_prefix(chain: str, version: int) -> str:
-    """How the names of the sets begin that belong to the ruleset in ``chain``."""
-    return f"BW{version}-{_digest(chain)[:6]}-"
-
-
-def set_name(chain: str, end: End, version: int) -> str:
-    """The name of the set of an end: no longer than the 31 characters of ipset, and readable as far as they go."""
-    tail = re.sub(r"[^a-zA-Z0-9_.-]", "", end.value or end.kind)[:11]
-    return f"{set_prefix(chain, version)}{_digest(f'{end.kind}:{end.value}')[:8]}-{tail}"
-
-
-@dataclass(frozen=True)
-class PacketFilter:
-    """What the host's packet filter answers when it matters."""
-
-    has_docker_user: Callable[[int], bool] = field(default=lambda _version: True, compare=False)
-    """Whether the engine leads what is forwarded to DOCKER-USER, by IP version: where not, we do."""
-    has_sets: Callable[[], bool] = field(default=lambda: True, compare=False)
-    """Whether the host has ipset."""
-    built_in: Callable[[int, str], tuple[str, tuple[str, ...]]] = field(
-        default=lambda _version, chain: ("DROP" if chain == "FORWARD" else "ACCEPT", ()), compare=False
-    )
-    """The policy and the rules of a chain that every host has, by IP version and name."""
-    objection: Callable[[int, tuple[str, ...]], tuple[int, str] | None] = field(default=_no_objection, compare=False)
-    """The first of some rules, by its place, that iptables refuses, and its complaint."""
-
-
-_NO_MATCH = "no match; action says what becomes of a packet, source and destination where it comes from and goes to"
-
-
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
-
-
 def _prefix(text: str, path: str) -> str:
     if "/" not in text:
         canonical = address.address(text, path)
@@ -399,22 +293,6 @@ def _text(text: str | None, path: str, longest: int) -> str | None:
         raise DeclarationError(path, f"expected printable ASCII text on one line, found {text!r}")
     if len(text) > longest:
         raise DeclarationError(path, f"is {len(text)} characters long; up to {longest} are kept")
-    return text
-
-
-def _argument(text: str, path: str) -> str:
-    """One argument of iptables, if it says what to match and nothing else."""
-    if not text or not text.isprintable():
-        raise DeclarationError(path, f"expected one argument of iptables on one line, found {text!r}")
-    if text.startswith("-") and " " in text:
-        raise DeclarationError(path, f"{text!r} is more than one argument; each is an item of its own")
-    flag = text.partition("=")[0]
-    # `--set` is the match `recent`'s own.
-    is_command = flag != "--set" and len(flag) > 1 and any(each.startswith(flag) for each in _COMMANDS)
-    if text == "--" or (text.startswith("--") and is_command):
-        raise DeclarationError(path, f"{text} is {_NO_MATCH}")
-    if text.startswith("-") and not text.startswith("--") and not text[1:].isdigit() and text not in _MATCH_FLAGS:
-        raise DeclarationError(path, f"{text} is {_NO_MATCH}")
     return text
 
 

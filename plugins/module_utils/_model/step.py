@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Union
 
 from .connection import Settings
-from .firewall import Ruleset
 from .journal import Journal
 from .live_tunnel import LiveTunnel
 from .network import Definition, LiveNetwork
+from .packet_filter import Ruleset
 from .passage import Passage
 from .policy import Table
 from .route import LiveRoute

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from .connection import Container, LiveEndpoint
 from .engine import Engine
 from .errors import DeclarationError, NotThere
-from .firewall import PacketFilter, Ruleset
 from .hosts_file import LiveHostsFile
 from .journal import Journal
 from .live_tunnel import LiveTunnel, Way
 from .network import LiveNetwork
+from .packet_filter import PacketFilter, Ruleset
 from .passage import Passage
 from .policy import Table
 from .route import LiveRoute

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from .._model import address
 from .._model.connection import Container
 from .._model.errors import DeclarationError, NotThere
-from .._model.firewall import Element, End, Rule, Subnets, set_name
+from .._model.firewall import End, Rule
 from .._model.network import LiveNetwork
+from .._model.packet_filter import Element, Subnets, set_name
 from .._model.step import Pending
 from .._model.world import World
 from . import whereabouts

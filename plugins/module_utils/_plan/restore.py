@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .._model.firewall import Firewall, Rule, Ruleset
+from .._model.firewall import Firewall, Rule
+from .._model.packet_filter import Ruleset
 from .._model.step import Plan, SetPolicy, SetRuleset
 from .._model.topology import Topology
 from .._model.world import World

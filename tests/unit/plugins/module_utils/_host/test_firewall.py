@@ -12,8 +12,9 @@ import pytest
 
 from ansible_collections.breakwater.docker.plugins.module_utils._host import chains, command, firewall, passage
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import HostError
-from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import End, Ruleset, set_name
+from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import End
 from ansible_collections.breakwater.docker.plugins.module_utils._model.network import Definition, LiveNetwork
+from ansible_collections.breakwater.docker.plugins.module_utils._model.packet_filter import Ruleset, set_name
 from ansible_collections.breakwater.docker.plugins.module_utils._model.passage import Passage
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_kernel import FakeKernel
 

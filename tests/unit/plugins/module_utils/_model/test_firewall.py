@@ -9,13 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import (
-    End,
-    Firewall,
-    Limit,
-    set_name,
-    set_prefix,
-)
+from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import End, Firewall, Limit
+from ansible_collections.breakwater.docker.plugins.module_utils._model.packet_filter import set_name, set_prefix
 from ansible_collections.breakwater.docker.plugins.module_utils._model.tag import original, same, tagged
 
 # Seen alike on iptables 1.8.9 to 1.8.13, nft and legacy.

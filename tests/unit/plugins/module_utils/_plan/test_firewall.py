@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.breakwater.docker.plugins.module_utils._host.host import Host
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError, NotThere
-from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import Ruleset
+from ansible_collections.breakwater.docker.plugins.module_utils._model.packet_filter import Ruleset
 from ansible_collections.breakwater.docker.plugins.module_utils._model.step import Plan, SetRuleset
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_engine import FakeEngine
 from ansible_collections.breakwater.docker.tests.unit.plugins.module_utils.fake_host import fake_host
