@@ -12,6 +12,7 @@ from typing import Any
 
 from . import address
 from .errors import DeclarationError
+from .limit import LIMIT_SPEC, Limit
 from .match import argument
 from .name import check_name
 from .spec import read as read_options
@@ -22,11 +23,6 @@ REJECTIONS = ("port-unreachable", "host-unreachable", "net-unreachable", "admin-
 STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED")
 """Connection states, in the order in which iptables prints them."""
 
-LIMIT_SPEC: dict[str, dict[str, Any]] = {
-    "rate": {"type": "str", "required": True},
-    "burst": {"type": "int", "default": 5},
-    "per": {"type": "str", "choices": ["source"]},
-}
 RULE_SPEC: dict[str, dict[str, Any]] = {
     "action": {"type": "str", "required": True, "choices": list(ACTIONS)},
     "reject_with": {"type": "str", "choices": list(REJECTIONS)},
@@ -58,9 +54,6 @@ PROTOCOLS = {**dict.fromkeys((*PORTED, "esp", "ah"), 0), "icmp": 4, "icmpv6": 6}
 _CIDR, _CONTAINER, _NETWORK, _WORLD, _HOST = "cidr", "container", "network", "world", "host"
 _LIKE_AN_ADDRESS = re.compile(r"[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 _INTERFACE = re.compile(r"[^\s/!+\"'\\:]{1,15}\+?")
-_RATE = re.compile(r"(\d{1,9})/(s|sec|second|m|min|minute|h|hour|d|day)")
-_UNITS = {"d": ("day", 864_000_000), "h": ("hour", 36_000_000), "m": ("min", 600_000), "s": ("sec", 10_000)}
-"""The name by which iptables prints a unit of time, and its length in the kernel's ticks."""
 _LONGEST_PREFIX, _LONGEST_COMMENT = 29, 200
 
 
@@ -95,32 +88,6 @@ class End:
     def version(self) -> int:
         """The IP version of a subnet; 0 for what may have both."""
         return address.version_of(self.value) if self.kind == _CIDR else 0
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A rate as iptables prints it, how many may come at once before it counts, and whether each source has its own."""
-
-    rate: str
-    burst: int
-    per_source: bool = False
-
-    @classmethod
-    def read(cls, given: Mapping[str, Any] | None, path: str) -> Limit | None:
-        """The limit that ``given``, which LIMIT_SPEC has accepted, declares."""
-        if given is None:
-            return None
-        found = _RATE.fullmatch(given["rate"])
-        if found is None or int(found[1]) == 0:
-            raise DeclarationError(
-                under(path, "rate"), f"{given['rate']!r} is not a rate, as in 10/second, 5/minute, 100/hour or 20/day"
-            )
-        period = _UNITS[found[2][0]][1] // int(found[1])
-        if period == 0:
-            raise DeclarationError(under(path, "rate"), f"{given['rate']} is more than the 10000/second of the kernel")
-        if not 1 <= given["burst"] <= 10_000:
-            raise DeclarationError(under(path, "burst"), f"expected a number from 1 to 10000, found {given['burst']}")
-        return cls(_printed(period), given["burst"], given.get("per") == "source")
 
 
 @dataclass(frozen=True)
@@ -294,15 +261,3 @@ def _text(text: str | None, path: str, longest: int) -> str | None:
     if len(text) > longest:
         raise DeclarationError(path, f"is {len(text)} characters long; up to {longest} are kept")
     return text
-
-
-def _printed(period: int) -> str:
-    """A rate of one packet in ``period`` ticks, in the unit that iptables chooses for it."""
-    chosen = "d"
-    for each in ("h", "m", "s"):
-        ticks = _UNITS[each][1]
-        if period > ticks or ticks // period < ticks % period:
-            break
-        chosen = each
-    name, ticks = _UNITS[chosen]
-    return f"{ticks // period}/{name}"

@@ -11,7 +11,8 @@ from hashlib import sha256
 from typing import Any
 
 from .._model.errors import DeclarationError, NotThere
-from .._model.firewall import End, Firewall, Limit, Rule
+from .._model.firewall import End, Firewall, Rule
+from .._model.limit import Limit
 from .._model.packet_filter import Element, Ruleset, set_name
 from .._model.step import Pending, Plan, SetRuleset, Step
 from .._model.tag import original, same

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from ansible_collections.breakwater.docker.plugins.module_utils._model.errors import DeclarationError
-from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import LIMIT_SPEC, Limit
+from ansible_collections.breakwater.docker.plugins.module_utils._model.limit import LIMIT_SPEC, Limit
 from ansible_collections.breakwater.docker.plugins.module_utils._model.policy import WORLD, Ports, Selector
 from ansible_collections.breakwater.docker.plugins.module_utils._model.spec import near, read, under
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import End, Firewall, Limit
+from ansible_collections.breakwater.docker.plugins.module_utils._model.firewall import End, Firewall
+from ansible_collections.breakwater.docker.plugins.module_utils._model.limit import Limit
 from ansible_collections.breakwater.docker.plugins.module_utils._model.packet_filter import set_name, set_prefix
 from ansible_collections.breakwater.docker.plugins.module_utils._model.tag import original, same, tagged
 
