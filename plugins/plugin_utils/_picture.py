@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from ._drawing.draw import draw
+from ._drawing.shapes import Box, Drawing, Net, Placed, Point
 from ._fleet import HOST, WORLD, Host, counted
 from ._flows import Drawn, Flow, Hub, drawn
 from ._groups import Group, Table
-from ._layout import Box, Drawing, Net, Placed, Point, draw
 
 _CHAR, _SMALL = 7.5, 6.3
 """The width of a character of the two sizes, both of one width."""
