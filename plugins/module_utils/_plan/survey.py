@@ -17,10 +17,11 @@ from .._model.sysctl import Parameter
 from .._model.topology import Memory, Topology
 from .._model.world import Scope, World
 from . import table
+from .as_written import satisfies
 from .probe import gateway_on
 from .reach import HOST, WORLD, End, Ground, Joined, Member, Net
 from .topology import plan
-from .truth import Declarations, PolicyDeclared, Truth, satisfies
+from .truth import Declarations, PolicyDeclared, Truth
 
 _FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 

@@ -8,13 +8,13 @@ remembering. What cannot be known is not guessed: a verdict that is neither give
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from .._model.connection import Published
+from .as_written import covers, is_port, is_subnet, ports_named, satisfies, within
 from .reach import DROP, HOST, PASS, WORLD, Address, End, Ground, Member, Verdict, Way, both, default_network, returning
 from .reach import way as way_of
 
@@ -159,7 +159,7 @@ class Truth:
             if (
                 self._is_among(number, entry["from"], flow.source)
                 and self._is_among(number, entry["to"], flow.target)
-                and _is_port(entry.get("ports") or (), flow)
+                and is_port(entry.get("ports") or (), flow.protocol, flow.port)
             ):
                 return PASS
         return DROP
@@ -187,7 +187,7 @@ class Truth:
             text = selector.strip()
             if text in (HOST, WORLD):
                 return end.kind == text
-            selector = {"cidr": text} if _is_subnet(text) else {"container": text}
+            selector = {"cidr": text} if is_subnet(text) else {"container": text}
         if "container" in selector:
             return end.kind == "container" and self._is_called(str(selector["container"]).strip(), end.name)
         if "network" in selector:
@@ -196,8 +196,8 @@ class Truth:
         if "cidr" in selector:
             excepted = selector.get("except") or ()
             listed = excepted if isinstance(excepted, (list, tuple)) else [excepted]
-            exempt = any(_within(end.address, each) for each in listed)
-            return end.kind != HOST and _within(end.address, selector["cidr"]) and not exempt
+            exempt = any(within(end.address, each) for each in listed)
+            return end.kind != HOST and within(end.address, selector["cidr"]) and not exempt
         if end.kind != "container":
             return False
         member = self._ground.members[end.name]
@@ -248,27 +248,27 @@ class Truth:
             if rule.get(key) and not self._is_end(rule[key], end):
                 return _NOT
         is_first = state == "NEW"
-        if is_first and rule.get("ports") and not _covers(rule["ports"], flow.port):
+        if is_first and rule.get("ports") and not covers(rule["ports"], flow.port):
             return _NOT
         if is_first and rule.get("published_port") and flow.published:
-            if not _covers([rule["published_port"]], flow.published):
+            if not covers([rule["published_port"]], flow.published):
                 return _NOT
         elif rule.get("published_port"):
             return _PERHAPS
         if any(rule.get(key) for key in ("in_interface", "out_interface", "match")):
             return _PERHAPS
         if rule.get("ports") and not is_first:  # replies go to a port that nobody knows before, and is no low one
-            return _PERHAPS if any(port > 1023 for _protocol, port in _named(rule["ports"], "")) else _NOT
+            return _PERHAPS if any(port > 1023 for _protocol, port in ports_named(rule["ports"], "")) else _NOT
         return _SURE if _has_room(rule) else _PERHAPS
 
     def _is_end(self, given: Any, end: End) -> bool:
         if isinstance(given, str):
             if given in (HOST, WORLD):
                 return end.kind == given
-            given = {"cidr": given} if _is_subnet(given) else {"container": given}
+            given = {"cidr": given} if is_subnet(given) else {"container": given}
         named = {key: value for key, value in given.items() if value}
         if "cidr" in named:
-            return _within(end.address, named["cidr"])
+            return within(end.address, named["cidr"])
         if "network" in named:
             net = self._network(named["network"])
             return net is not None and bool(net.holds(end.address))
@@ -286,75 +286,8 @@ def named_ports(declarations: Declarations, members: Iterable[Member]) -> set[tu
     found = {(each.protocol, each.port) for member in members for each in member.published}
     for policy in declarations.policies:
         for entry in policy.declared.get("allow") or ():
-            found |= set(_named(entry.get("ports") or (), "tcp"))
+            found |= set(ports_named(entry.get("ports") or (), "tcp"))
     for rules in declarations.rules.values():
         for rule in rules:
-            found |= set(_named(rule.get("ports") or (), (rule.get("protocol") or "tcp").lower()))
+            found |= set(ports_named(rule.get("ports") or (), (rule.get("protocol") or "tcp").lower()))
     return {(protocol, port) for protocol, port in found if protocol in ("tcp", "udp") and port <= 65535}
-
-
-def satisfies(expression: str, labels: Mapping[str, str]) -> bool:
-    """Whether labels satisfy an expression; as in Kubernetes, a missing label satisfies ``!=`` and ``notin``."""
-    return all(_satisfies(term.strip(), labels) for term in re.split(r",(?![^(]*\))", expression))
-
-
-def _satisfies(term: str, labels: Mapping[str, str]) -> bool:
-    listed = re.fullmatch(r"(\S+)\s+(in|notin)\s*\((.*)\)", term)
-    if listed:
-        key, operator, values = listed.groups()
-        return (labels.get(key) in {value.strip() for value in values.split(",")}) == (operator == "in")
-    compared = re.fullmatch(r"([^=!\s]+)\s*(==|=|!=)\s*(\S*)", term)
-    if compared:
-        key, operator, value = compared.groups()
-        return (labels.get(key) == value) == (operator != "!=")
-    return term[1:].strip() not in labels if term.startswith("!") else term in labels
-
-
-_PORT = re.compile(r"(?:(\d+)(?:[-:](\d+))?)?/?([a-z]*)")
-
-
-def _is_port(ports: Sequence[Any], flow: Flow) -> bool:
-    if not ports:
-        return True
-    for each in ports:
-        found = _PORT.fullmatch(str(each).strip().lower())
-        first, last, protocol = found.groups() if found else (None, None, "")
-        if (protocol or "tcp") != flow.protocol:
-            continue
-        if first is None or int(first) <= flow.port <= int(last or first):
-            return True
-    return False
-
-
-def _covers(ports: Sequence[Any], port: int) -> bool:
-    for each in ports:
-        found = _PORT.fullmatch(str(each).strip().lower())
-        if found and found[1] and int(found[1]) <= port <= int(found[2] or found[1]):
-            return True
-    return False
-
-
-def _named(ports: Iterable[Any], protocol: str) -> Iterator[tuple[str, int]]:
-    for text in ports:
-        found = _PORT.fullmatch(str(text).strip().lower())
-        if found and found[1]:
-            named = found[3] or protocol
-            yield named, int(found[1])
-            if found[2] and found[2] != found[1]:
-                yield named, int(found[2])
-                yield named, int(found[2]) + 1
-
-
-def _is_subnet(text: str) -> bool:
-    if "/" in text.lstrip("/") or ":" in text:
-        return True
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _within(one: Address, subnet: str) -> bool:
-    whole = ip_network(subnet.strip(), strict=False)
-    return whole.version == one.version and one in whole

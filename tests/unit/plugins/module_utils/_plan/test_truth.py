@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.breakwater.docker.plugins.module_utils._model.connection import Published
 from ansible_collections.breakwater.docker.plugins.module_utils._model.route import LiveRoute
-from ansible_collections.breakwater.docker.plugins.module_utils._plan import reach, truth
+from ansible_collections.breakwater.docker.plugins.module_utils._plan import as_written, reach, truth
 from ansible_collections.breakwater.docker.plugins.module_utils._plan.reach import End, Ground, Joined, Member, Net
 from ansible_collections.breakwater.docker.plugins.module_utils._plan.truth import (
     Declarations,
@@ -370,8 +370,8 @@ def test_the_ports_that_somebody_names() -> None:
     }
 
 
-@pytest.mark.parametrize("module", [reach, truth])
+@pytest.mark.parametrize("module", [reach, as_written, truth])
 def test_it_shares_nothing_with_what_it_judges(module: Any) -> None:
     found = ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
     imported = {each.module for each in found if isinstance(each, ast.ImportFrom) and each.level}
-    assert imported <= {"_model.connection", "_model.route", "reach"}
+    assert imported <= {"_model.connection", "_model.route", "reach", "as_written"}
