@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from lab_host import ROOT, LabHost, Machine, fleet
 from lab_host import machine as standing
-from resident import Resident, dismiss, resident
+from resident import Resident, dismiss_all, resident
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -25,13 +25,14 @@ _FAILED = ROOT / ".build" / "failed"
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.failed:
-        errors = [line[:300] for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        lines = [line[:300] for line in report.longreprtext.splitlines()]
+        errors = [line for line in lines if line.startswith("E ")] or lines[-8:]
         with _FAILED.open("a") as told:
             told.write("\n".join((f"{report.nodeid}, {report.when}", *errors[:8])) + "\n")
 
 
 def pytest_sessionfinish() -> None:
-    dismiss()
+    dismiss_all()
 
 
 _installed: set[str] = set()

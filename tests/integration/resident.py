@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import zip_longest
 from pathlib import Path
@@ -95,6 +96,7 @@ def resident(host: LabHost) -> Resident:
     """The lab host by the agent that stays there for all tests; if it is gone, as after a reboot, another one comes."""
     agent = _agents.get(host.name)
     if agent is None or agent.poll() is not None:
+        dismiss(host.name)
         host.run("sh", "-c", f"cat > {THERE}/{_AGENT.name}", given=_AGENT.read_bytes())
         argv = host.command("env", f"PYTHONPATH={THERE}", "python3", f"{THERE}/{_AGENT.name}")
         agent = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -102,10 +104,13 @@ def resident(host: LabHost) -> Resident:
     return Resident(**{each.name: getattr(host, each.name) for each in fields(host)}, agent=agent)
 
 
-def dismiss() -> None:
-    """Send all agents home."""
-    while _agents:
-        _name, agent = _agents.popitem()
-        with agent:
+def dismiss(*names: str) -> None:
+    """Send the agents of these hosts home."""
+    for agent in (_agents.pop(each) for each in names if each in _agents):
+        with agent, suppress(BrokenPipeError):  # of one that is gone already
             assert agent.stdin
             agent.stdin.close()
+
+
+def dismiss_all() -> None:
+    dismiss(*_agents)
