@@ -39,7 +39,13 @@ def test_every_cell_is_as_declared(host: LabHost) -> None:
             cells, facts = here.cells(), here.facts
             hopes = expected(cells, base, list(in_force.values()), facts)
             seen.update(hopes)
-            for cell, hope, measure in zip(cells, hopes, here.measure(cells, hopes), strict=True):
+            measured = here.measure(cells, hopes)
+            # A container that was made anew may not be known to its neighbours yet: what is lost is sent once more.
+            lost = [n for n, hope in enumerate(hopes) if hope == "pass" and differs(cells[n], base, hope, measured[n])]
+            found = here.measure([cells[n] for n in lost], ["pass"] * len(lost)) if lost else []
+            for n, measure in zip(lost, found, strict=True):
+                measured[n] = measure
+            for cell, hope, measure in zip(cells, hopes, measured, strict=True):
                 if differs(cell, base, hope, measure):
                     wrong.append(f"{case.name}: {cell.name}: {measure} instead of {hope}")
         for name in in_force:
