@@ -60,7 +60,7 @@ def bare(host: LabHost) -> Resident:
 
 
 @pytest.fixture
-def lab(host: LabHost, outside: None) -> Resident:  # noqa: ARG001
+def lab(host: LabHost, outside: None) -> Resident:  # noqa: ARG001 - its namespaces are to be there
     """``web`` and ``app`` on ``front``; web's port 8080 is published as 8088."""
     found = resident(host)
     found.docker("network", "create", "--ipv6", "--subnet", "10.81.0.0/24", "--subnet", "fd81::/64", "front")
